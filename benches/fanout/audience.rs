@@ -1,0 +1,167 @@
+//! The subscribers: many sockets on one epoll, read by one thread.
+//!
+//! The load generator must be cheaper than the servers it measures. So a ready socket is read once, into a buffer that
+//! all share, and parsed in place.
+
+use std::{
+    io::{ErrorKind, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    buffer::spare_capacity,
+    event::{
+        Timespec,
+        epoll::{self, CreateFlags, Event, EventData, EventFlags},
+    },
+};
+use socket2::SockRef;
+
+use super::{
+    Result,
+    framing::{Decoder, Received},
+    options::Transport,
+    payload,
+    publisher::upgrade_request,
+    server::PATIENCE,
+    tally::Tally,
+};
+
+/// Handshakes that are under way at a time: fewer than a listener's backlog holds, so that none is ever tried again.
+const HANDSHAKES_AT_ONCE: usize = 64;
+
+/// Large enough for all that a socket is likely to hold, small enough to stay in the processor's cache.
+const BUFFER_LENGTH: usize = 1 << 16;
+
+/// All subscribers of one server.
+pub struct Audience {
+    epoll: OwnedFd,
+    address: SocketAddr,
+    transport: Transport,
+    payload: usize,
+    subscribers: Vec<Subscriber>,
+    subscribed: usize,
+    pub tally: Tally,
+    events: Vec<Event>,
+    buffer: Box<[u8]>,
+}
+
+struct Subscriber {
+    stream: TcpStream,
+    decoder: Decoder,
+    subscribed: bool,
+}
+
+impl Audience {
+    /// Lets `count` subscribers connect, and returns when the server has accepted all of them. Long-polls have been
+    /// answered once by then and are asked again.
+    pub fn connect(address: SocketAddr, transport: Transport, count: usize, payload: usize) -> Result<Self> {
+        let mut audience = Self {
+            epoll: epoll::create(CreateFlags::CLOEXEC)?,
+            address,
+            transport,
+            payload,
+            subscribers: Vec::with_capacity(count),
+            subscribed: 0,
+            tally: Tally::new(count),
+            events: Vec::with_capacity(1024),
+            buffer: vec![0; BUFFER_LENGTH].into(),
+        };
+        for number in 0..count {
+            audience.receive_until(|audience| number - audience.subscribed < HANDSHAKES_AT_ONCE)?;
+            audience.add_subscriber()?;
+        }
+        audience.receive_until(|audience| audience.subscribed == count)?;
+        Ok(audience)
+    }
+
+    fn add_subscriber(&mut self) -> Result<()> {
+        let mut stream = TcpStream::connect(self.address)?;
+        stream.set_nodelay(true)?;
+        // The sockets are reset when they are closed: ten thousand of them in TIME_WAIT would be in the next sample's
+        // way.
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+        stream.set_nonblocking(true)?;
+        stream.write_all(request(self.address, self.transport, "").as_bytes())?;
+        let data = EventData::new_u64(self.subscribers.len() as u64);
+        epoll::add(&self.epoll, &stream, data, EventFlags::IN)?;
+        self.subscribers.push(Subscriber { stream, decoder: Decoder::new(self.transport), subscribed: false });
+        Ok(())
+    }
+
+    /// Receives until a condition holds, and counts the deliveries.
+    ///
+    /// # Errors
+    /// Fails if nothing arrives for a long time, and names somebody who waits in vain.
+    pub fn receive_until(&mut self, done: impl Fn(&Self) -> bool) -> Result<u64> {
+        let mut deliveries = 0;
+        let mut last_progress = Instant::now();
+        while !done(self) {
+            let (subscribed, received) = (self.subscribed, self.receive(Duration::from_secs(1))?);
+            if received > 0 || self.subscribed > subscribed {
+                last_progress = Instant::now();
+            } else if last_progress.elapsed() > PATIENCE {
+                let straggler = self.tally.straggler().unwrap_or_else(|| format!("{subscribed} are subscribed"));
+                return Err(format!("nothing has arrived for {PATIENCE:?}: {straggler}").into());
+            }
+            deliveries += received;
+        }
+        Ok(deliveries)
+    }
+
+    /// Waits for sockets to become readable, reads each of them once, and counts the deliveries.
+    pub fn receive(&mut self, timeout: Duration) -> Result<u64> {
+        let timeout = Timespec::try_from(timeout)?;
+        epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&timeout))?;
+        let mut deliveries = 0;
+        for position in 0..self.events.len() {
+            deliveries += self.read(self.events[position].data.u64() as usize)?;
+        }
+        self.events.clear();
+        Ok(deliveries)
+    }
+
+    fn read(&mut self, number: usize) -> Result<u64> {
+        let Subscriber { stream, decoder, subscribed } = &mut self.subscribers[number];
+        let length = match stream.read(&mut self.buffer) {
+            Ok(0) => return Err(format!("the server has closed the connection of subscriber {number}").into()),
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+            Err(error) => return Err(format!("subscriber {number}: {error}").into()),
+        };
+        let mut deliveries = 0;
+        let mut next_request = None;
+        decoder.feed(&self.buffer[..length], |received| {
+            match received {
+                Received::Message(message) => {
+                    self.tally.receive(number, payload::sequence(message, self.payload)?)?;
+                    deliveries += 1;
+                    return Ok(());
+                }
+                Received::Answered(cursor) => {
+                    next_request = Some(request(self.address, self.transport, &format!("?after={cursor}")));
+                }
+                Received::Subscribed => {}
+            }
+            self.subscribed += usize::from(!*subscribed);
+            *subscribed = true;
+            Ok(())
+        })?;
+        if let Some(request) = next_request {
+            stream.write_all(request.as_bytes())?;
+        }
+        Ok(deliveries)
+    }
+}
+
+/// The request that subscribes or, with a cursor in the query, asks for what comes next.
+fn request(address: SocketAddr, transport: Transport, query: &str) -> String {
+    let endpoint = match transport {
+        Transport::WebSocket => return upgrade_request(address, "ws"),
+        Transport::Sse => "sse",
+        Transport::LongPoll => "poll",
+    };
+    format!("GET /channels/bench/{endpoint}{query} HTTP/1.1\r\nHost: {address}\r\n\r\n")
+}

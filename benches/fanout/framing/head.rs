@@ -1,0 +1,38 @@
+//! The head of an HTTP/1.1 response.
+
+use crate::fanout::Result;
+
+/// A complete response head.
+pub struct Head<'a> {
+    text: &'a str,
+    /// Length in bytes, with the empty line at the end.
+    pub length: usize,
+}
+
+impl<'a> Head<'a> {
+    /// The head at the front of `bytes`, or `None` if it isn't complete yet.
+    pub fn parse(bytes: &'a [u8]) -> Result<Option<Self>> {
+        const END: &[u8] = b"\r\n\r\n";
+        let Some(end) = bytes.windows(END.len()).position(|window| window == END) else { return Ok(None) };
+        Ok(Some(Self { text: std::str::from_utf8(&bytes[..end])?, length: end + END.len() }))
+    }
+
+    /// Insists on a status.
+    pub fn expect(&self, status: u16) -> Result<()> {
+        let actual = self.text.split(' ').nth(1).and_then(|code| code.parse().ok());
+        if actual == Some(status) {
+            return Ok(());
+        }
+        Err(format!("expected the status {status}, but the server answered: {}", self.text).into())
+    }
+
+    /// The declared length of the body.
+    pub fn content_length(&self) -> Result<usize> {
+        let value = self.text.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then_some(value)
+        });
+        let value = value.ok_or_else(|| format!("the server answered without a Content-Length: {}", self.text))?;
+        Ok(value.trim().parse()?)
+    }
+}

@@ -1,0 +1,93 @@
+//! The fan-out benchmark, from the command line to the table.
+//!
+//! One process is the load generator; it starts the server under test and the bare sender as children, one after the
+//! other. Suggested reading order: [`sample`] (what happens to one server), [`bare_sender`] (what it is compared
+//! with), [`audience`] (who listens), [`report`] (what comes out).
+
+mod audience;
+mod bare_post;
+mod bare_sender;
+mod framing;
+mod machine;
+mod options;
+mod payload;
+mod posting;
+mod process;
+mod publisher;
+mod report;
+mod sample;
+mod server;
+mod statistics;
+mod tally;
+mod targets;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use self::{
+    machine::Cores,
+    options::{Arguments, Plan, Role},
+    report::Report,
+    sample::Sample,
+    server::Contender,
+};
+
+/// The benchmark only reports its errors, so one opaque type is enough.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Runs one of the two comparison servers or, without a subcommand, the measurement.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.role {
+        Some(Role::BareSender) => bare_sender::serve(),
+        Some(Role::BarePost) => bare_post::serve(),
+        None => measure(&arguments.plan),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fanout: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures everything that the plan asks for, writes the samples to a file and the table to standard output.
+fn measure(plan: &Plan) -> Result<()> {
+    machine::raise_descriptor_limit(plan.largest_audience())?;
+    let cores = Cores::choose()?;
+    cores.pin_generator()?;
+    let mut report = Report::new(plan)?;
+    for &transport in &plan.transports {
+        for &subscribers in &plan.subscribers {
+            interleave(plan, |pair, contender| {
+                let sample = Sample::take(plan, &cores, contender, transport, subscribers)?;
+                eprintln!("{transport} × {subscribers}, pair {pair}, {contender}: {sample}");
+                report.fan_out(pair, contender, transport, subscribers, sample);
+                Ok(())
+            })?;
+        }
+    }
+    if !plan.skip_posts {
+        interleave(plan, |pair, contender| {
+            let sample = posting::Sample::take(plan, &cores, contender)?;
+            eprintln!("POST, pair {pair}, {contender}: {sample}");
+            report.posts(pair, contender, sample);
+            Ok(())
+        })?;
+    }
+    report.save(&plan.results)?;
+    print!("{}", report.table());
+    Ok(())
+}
+
+/// Measures bare, fallcast, bare, fallcast …, so that whatever else the machine does meanwhile hits both of a pair.
+fn interleave(plan: &Plan, mut measure: impl FnMut(usize, Contender) -> Result<()>) -> Result<()> {
+    for pair in 1..=plan.pairs {
+        for contender in [Contender::Bare, Contender::Fallcast] {
+            measure(pair, contender)?;
+        }
+    }
+    Ok(())
+}

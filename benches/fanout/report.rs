@@ -1,0 +1,161 @@
+//! What comes out: every sample as JSON, their medians as a table in Markdown.
+
+use std::{fmt::Write as _, fs, path::Path, time::SystemTime};
+
+use serde::Serialize;
+
+use super::{
+    Result,
+    machine::Description,
+    options::{Plan, Transport},
+    posting,
+    sample::{Phase, Sample},
+    server::Contender,
+    statistics::Summary,
+    targets,
+};
+
+/// Everything that was measured. `benches/README.md` describes the fields.
+#[derive(Serialize)]
+pub struct Report {
+    date: String,
+    command: String,
+    machine: Description,
+    plan: Plan,
+    summary: Vec<Row>,
+    posts_summary: Option<PostRow>,
+    samples: Vec<FanOut>,
+    posts: Vec<Posts>,
+}
+
+/// A sample, and what it is a sample of.
+#[derive(Serialize)]
+struct FanOut {
+    transport: Transport,
+    subscribers: u32,
+    pair: usize,
+    contender: Contender,
+    #[serde(flatten)]
+    sample: Sample,
+}
+
+#[derive(Serialize)]
+struct Posts {
+    pair: usize,
+    contender: Contender,
+    #[serde(flatten)]
+    sample: posting::Sample,
+}
+
+/// Both contenders and the ratio of one to the other.
+#[derive(Serialize)]
+struct Comparison {
+    bare: Summary,
+    fallcast: Summary,
+    ratio: Summary,
+}
+
+/// One line of the table of fan-out.
+#[derive(Serialize)]
+struct Row {
+    transport: Transport,
+    subscribers: u32,
+    server_cpu_ns_per_delivery: Comparison,
+    deliveries_per_second: Option<Comparison>,
+    connects_per_second: Comparison,
+    memory_per_connection: Comparison,
+}
+
+#[derive(Serialize)]
+struct PostRow {
+    messages_per_second: Comparison,
+    server_cpu_ns_per_message: Comparison,
+}
+
+impl Report {
+    pub fn new(plan: &Plan) -> Self {
+        let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+        Self {
+            date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            command: format!("cargo bench --bench fanout -- {}", arguments.join(" ")).trim_end_matches([' ', '-']).to_owned(),
+            machine: Description::gather(),
+            plan: plan.clone(),
+            summary: Vec::new(),
+            posts_summary: None,
+            samples: Vec::new(),
+            posts: Vec::new(),
+        }
+    }
+
+    pub fn fan_out(
+        &mut self,
+        pair: usize,
+        contender: Contender,
+        transport: Transport,
+        subscribers: u32,
+        sample: Sample,
+    ) {
+        self.samples.push(FanOut { transport, subscribers, pair, contender, sample });
+    }
+
+    pub fn posts(&mut self, pair: usize, contender: Contender, sample: posting::Sample) {
+        self.posts.push(Posts { pair, contender, sample });
+    }
+
+    /// Computes the medians, once all samples are there.
+    pub fn summarize(&mut self) {
+        let Plan { transports, subscribers, .. } = &self.plan;
+        let cells = transports.iter().flat_map(|&transport| subscribers.iter().map(move |&count| (transport, count)));
+        self.summary = cells.filter_map(|(transport, count)| self.row(transport, count)).collect();
+        self.posts_summary = self.post_row();
+    }
+
+    fn row(&self, transport: Transport, subscribers: u32) -> Option<Row> {
+        let cell: Vec<&FanOut> =
+            self.samples.iter().filter(|of| of.transport == transport && of.subscribers == subscribers).collect();
+        let compare = |value: &dyn Fn(&Sample) -> Option<f64>| {
+            Comparison::of(cell.iter().filter_map(|of| Some((of.contender, value(&of.sample)?))))
+        };
+        Some(Row {
+            transport,
+            subscribers,
+            server_cpu_ns_per_delivery: compare(&|sample| Some(sample.one_in_flight.server_cpu_ns_per_delivery))?,
+            deliveries_per_second: compare(&|sample| sample.saturated.as_ref().map(|phase| phase.deliveries_per_second)),
+            connects_per_second: compare(&|sample| Some(sample.connects_per_second))?,
+            memory_per_connection: compare(&|sample| Some(sample.memory_per_connection))?,
+        })
+    }
+
+    fn post_row(&self) -> Option<PostRow> {
+        let compare = |value: fn(&posting::Sample) -> f64| {
+            Comparison::of(self.posts.iter().map(|of| (of.contender, value(&of.sample))))
+        };
+        Some(PostRow {
+            messages_per_second: compare(|sample| sample.messages_per_second)?,
+            server_cpu_ns_per_message: compare(|sample| sample.server_cpu_ns_per_message)?,
+        })
+    }
+
+    /// Writes everything to a file.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        Ok(fs::write(path, serde_json::to_string_pretty(self)? + "\n")?)
+    }
+}
+
+impl Comparison {
+    /// Compares the values of both contenders, which are in the order of their pairs.
+    fn of(values: impl Iterator<Item = (Contender, f64)>) -> Option<Self> {
+        let (bare, fallcast): (Vec<_>, Vec<_>) = values.partition(|&(contender, _)| contender == Contender::Bare);
+        let bare: Vec<f64> = bare.into_iter().map(|(_, value)| value).collect();
+        let fallcast: Vec<f64> = fallcast.into_iter().map(|(_, value)| value).collect();
+        let pairs = fallcast.iter().copied().zip(bare.iter().copied());
+        Some(Self {
+            ratio: Summary::of_ratios(pairs)?,
+            bare: Summary::of(bare)?,
+            fallcast: Summary::of(fallcast)?,
+        })
+    }
+}

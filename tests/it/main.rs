@@ -1,0 +1,26 @@
+//! What users may rely on, shown on a running server through real sockets.
+//!
+//! The names of the tests are the specification. `contract` holds what every transport promises, one suite for all of them; the other modules
+//! hold what is particular to one transport, one format or one kind of bad input.
+
+mod contract;
+mod events;
+mod frames;
+mod handshake;
+mod harness;
+mod heartbeat;
+mod json;
+mod limits;
+mod long_poll;
+#[cfg(target_os = "linux")]
+mod memory;
+mod methods;
+mod negotiation;
+mod operators;
+mod origin;
+mod parameters;
+mod publishing;
+mod site;
+mod slow_clients;
+mod sse;
+mod stream;
