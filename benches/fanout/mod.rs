@@ -18,6 +18,7 @@ mod report;
 mod sample;
 mod server;
 mod statistics;
+mod table;
 mod tally;
 mod targets;
 
@@ -58,7 +59,7 @@ fn measure(plan: &Plan) -> Result<()> {
     machine::raise_descriptor_limit(plan.largest_audience())?;
     let cores = Cores::choose()?;
     cores.pin_generator()?;
-    let mut report = Report::new(plan)?;
+    let mut report = Report::new(plan);
     for &transport in &plan.transports {
         for &subscribers in &plan.subscribers {
             interleave(plan, |pair, contender| {
@@ -77,14 +78,15 @@ fn measure(plan: &Plan) -> Result<()> {
             Ok(())
         })?;
     }
+    report.summarize();
     report.save(&plan.results)?;
-    print!("{}", report.table());
+    println!("{}", table::render(&report)?);
     Ok(())
 }
 
 /// Measures bare, fallcast, bare, fallcast …, so that whatever else the machine does meanwhile hits both of a pair.
 fn interleave(plan: &Plan, mut measure: impl FnMut(usize, Contender) -> Result<()>) -> Result<()> {
-    for pair in 1..=plan.pairs {
+    for pair in 1..=plan.pairs.into() {
         for contender in [Contender::Bare, Contender::Fallcast] {
             measure(pair, contender)?;
         }

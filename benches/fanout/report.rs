@@ -1,6 +1,6 @@
-//! What comes out: every sample as JSON, their medians as a table in Markdown.
+//! What comes out: every sample, and the medians of the paired ratios.
 
-use std::{fmt::Write as _, fs, path::Path, time::SystemTime};
+use std::{fs, path::Path, time::SystemTime};
 
 use serde::Serialize;
 
@@ -9,21 +9,21 @@ use super::{
     machine::Description,
     options::{Plan, Transport},
     posting,
-    sample::{Phase, Sample},
+    sample::Sample,
     server::Contender,
-    statistics::Summary,
-    targets,
+    statistics::{Comparison, Summary},
 };
 
 /// Everything that was measured. `benches/README.md` describes the fields.
 #[derive(Serialize)]
 pub struct Report {
-    date: String,
-    command: String,
-    machine: Description,
-    plan: Plan,
-    summary: Vec<Row>,
-    posts_summary: Option<PostRow>,
+    /// When the run began, in UTC.
+    pub date: String,
+    pub command: String,
+    pub machine: Description,
+    pub plan: Plan,
+    pub summary: Vec<Row>,
+    pub posts_summary: Option<PostRow>,
     samples: Vec<FanOut>,
     posts: Vec<Posts>,
 }
@@ -47,29 +47,25 @@ struct Posts {
     sample: posting::Sample,
 }
 
-/// Both contenders and the ratio of one to the other.
+/// The samples of one audience, summarized.
 #[derive(Serialize)]
-struct Comparison {
-    bare: Summary,
-    fallcast: Summary,
-    ratio: Summary,
+pub struct Row {
+    pub transport: Transport,
+    pub subscribers: u32,
+    /// With one message in flight.
+    pub server_cpu_ns_per_delivery: Comparison,
+    /// Saturated; `None` for long-polls.
+    pub deliveries_per_second: Option<Comparison>,
+    pub connects_per_second: Comparison,
+    /// Fallcast's only: the bare sender's few bytes are no measure of anything.
+    pub memory_per_connection: Summary,
 }
 
-/// One line of the table of fan-out.
+/// The samples of publishing with no subscriber, summarized.
 #[derive(Serialize)]
-struct Row {
-    transport: Transport,
-    subscribers: u32,
-    server_cpu_ns_per_delivery: Comparison,
-    deliveries_per_second: Option<Comparison>,
-    connects_per_second: Comparison,
-    memory_per_connection: Comparison,
-}
-
-#[derive(Serialize)]
-struct PostRow {
-    messages_per_second: Comparison,
-    server_cpu_ns_per_message: Comparison,
+pub struct PostRow {
+    pub messages_per_second: Comparison,
+    pub server_cpu_ns_per_message: Comparison,
 }
 
 impl Report {
@@ -77,7 +73,7 @@ impl Report {
         let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
         Self {
             date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-            command: format!("cargo bench --bench fanout -- {}", arguments.join(" ")).trim_end_matches([' ', '-']).to_owned(),
+            command: ["cargo bench --bench fanout", &arguments.join(" ")].join(" -- "),
             machine: Description::gather(),
             plan: plan.clone(),
             summary: Vec::new(),
@@ -122,7 +118,7 @@ impl Report {
             server_cpu_ns_per_delivery: compare(&|sample| Some(sample.one_in_flight.server_cpu_ns_per_delivery))?,
             deliveries_per_second: compare(&|sample| sample.saturated.as_ref().map(|phase| phase.deliveries_per_second)),
             connects_per_second: compare(&|sample| Some(sample.connects_per_second))?,
-            memory_per_connection: compare(&|sample| Some(sample.memory_per_connection))?,
+            memory_per_connection: compare(&|sample| Some(sample.memory_per_connection))?.fallcast,
         })
     }
 
@@ -142,20 +138,5 @@ impl Report {
             fs::create_dir_all(folder)?;
         }
         Ok(fs::write(path, serde_json::to_string_pretty(self)? + "\n")?)
-    }
-}
-
-impl Comparison {
-    /// Compares the values of both contenders, which are in the order of their pairs.
-    fn of(values: impl Iterator<Item = (Contender, f64)>) -> Option<Self> {
-        let (bare, fallcast): (Vec<_>, Vec<_>) = values.partition(|&(contender, _)| contender == Contender::Bare);
-        let bare: Vec<f64> = bare.into_iter().map(|(_, value)| value).collect();
-        let fallcast: Vec<f64> = fallcast.into_iter().map(|(_, value)| value).collect();
-        let pairs = fallcast.iter().copied().zip(bare.iter().copied());
-        Some(Self {
-            ratio: Summary::of_ratios(pairs)?,
-            bare: Summary::of(bare)?,
-            fallcast: Summary::of(fallcast)?,
-        })
     }
 }

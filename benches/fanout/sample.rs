@@ -141,7 +141,8 @@ impl Stage {
         let (warm_up, _) = self.keep_full(duration.mul_f64(WARM_UP), window)?;
         let (deliveries, seconds) = self.keep_full(duration, window)?;
         let generator_load = meter.generator_load()?;
-        let whole = meter.stop(&self.server, warm_up + deliveries + self.drain()?)?;
+        let all = warm_up + deliveries + self.drain()?;
+        let whole = meter.stop(&self.server, all)?;
         Ok(Phase { deliveries, seconds, deliveries_per_second: deliveries as f64 / seconds, generator_load, ..whole })
     }
 

@@ -1,6 +1,8 @@
-//! Medians and ranges of a few samples.
+//! Medians and ranges of a few samples, and of the ratios of two contenders.
 
 use serde::Serialize;
+
+use super::server::Contender;
 
 /// The middle of some samples, and how far they reach.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -20,11 +22,29 @@ impl Summary {
         let median = if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) };
         Some(Self { median, min, max })
     }
+}
 
-    /// Summarizes the ratios of samples that were taken together, one after the other, so that what slowed down one
-    /// has slowed down the other.
-    pub fn of_ratios(pairs: impl IntoIterator<Item = (f64, f64)>) -> Option<Self> {
-        Self::of(pairs.into_iter().map(|(measured, reference)| measured / reference))
+/// Both contenders, and the ratio of fallcast to the bare one.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    pub bare: Summary,
+    pub fallcast: Summary,
+    pub ratio: Summary,
+}
+
+impl Comparison {
+    /// Compares values that are in the order of their pairs. The ratio is taken within each pair: what slowed down one
+    /// of the two has probably slowed down the other.
+    pub fn of(values: impl IntoIterator<Item = (Contender, f64)>) -> Option<Self> {
+        let (mut bare, mut fallcast) = (Vec::new(), Vec::new());
+        for (contender, value) in values {
+            match contender {
+                Contender::Bare => bare.push(value),
+                Contender::Fallcast => fallcast.push(value),
+            }
+        }
+        let ratios: Vec<f64> = fallcast.iter().zip(&bare).map(|(measured, reference)| measured / reference).collect();
+        Some(Self { bare: Summary::of(bare)?, fallcast: Summary::of(fallcast)?, ratio: Summary::of(ratios)? })
     }
 }
 
@@ -47,7 +67,11 @@ mod tests {
 
     #[test]
     fn ratios_are_taken_within_pairs() {
-        let summary = Summary::of_ratios([(2.0, 1.0), (30.0, 10.0), (4.0, 4.0)]);
-        assert_eq!(summary, Some(Summary { median: 2.0, min: 1.0, max: 3.0 }));
+        let (bare, fallcast) = (Contender::Bare, Contender::Fallcast);
+        let values = [(bare, 1.0), (fallcast, 2.0), (bare, 10.0), (fallcast, 30.0), (bare, 4.0), (fallcast, 4.0)];
+        let comparison = Comparison::of(values).unwrap();
+        assert_eq!(comparison.ratio, Summary { median: 2.0, min: 1.0, max: 3.0 });
+        assert_eq!(comparison.bare, Summary { median: 4.0, min: 1.0, max: 10.0 });
+        assert_eq!(Comparison::of([(bare, 1.0)]), None);
     }
 }

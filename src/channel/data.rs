@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn what_i_json_forbids_is_refused() {
         refuses("{\"a\":1,\"\\u0061\":2}", "twice");
-        refuses("\"\\ud800\"", "surrogate");
+        refuses("\"\\ud800\"", "hex escape");
         refuses("\"\u{FFFE}\"", "noncharacter");
         refuses("1e400", "out of range");
         refuses("{} {}", "trailing");

@@ -504,6 +504,9 @@ function ownChannel() {
   return channel;
 }
 
+/** A message counts as together on all lanes if its marks stand one below the other. */
+const TOGETHER_MS = 150;
+
 /** The live view: three lanes that start at one position, and a line that compares what they received. */
 class Board {
   #wanted = true;
@@ -632,10 +635,10 @@ class Board {
     this.redraw();
   }
 
-  /** Whether a message is on all lanes, and none of them was far behind. */
+  /** Whether a message is on all lanes, and came to them at about the same time. */
   #isTogether(id) {
     const times = this.lanes.map(({ transport }) => this.#arrivals.get(id)?.[transport] ?? Infinity);
-    return Math.max(...times) - Math.min(...times) < 500;
+    return Math.max(...times) - Math.min(...times) < TOGETHER_MS;
   }
 
   /** A line through the marks of one message. */
@@ -993,9 +996,9 @@ function messageRow(message) {
 
 function gapRow({ after, resume, missed, reason }) {
   const why = {
-    evicted: "they had already left the log",
-    epoch: "the log was begun anew, so it cannot prove what came before",
-    slow: "this reader was too slow and the log moved on",
+    evicted: "They had already left the log",
+    epoch: "The log was begun anew and cannot prove what came before",
+    slow: "This reader was too slow, and the log moved on",
   }[reason];
   const what = missed === null ? "Messages may be missing" : `${count(missed, "message")} missing`;
   return make(

@@ -55,7 +55,8 @@ async fn a_message_has_these_fields_in_this_order(transport: Transport) {
 
     let at = field(&object, "at").as_u64().expect("a time is a number");
     assert!((before..=microseconds(SystemTime::now())).contains(&at), "microseconds since 1970: {at}");
-    let expected = format!(r#"{{"id":"{id}","at":{at},"type":"tick","content_type":"application/json","data":{{"b":1,"a":[]}}}}"#);
+    let expected =
+        format!(r#"{{"id":"{id}","at":{at},"type":"tick","content_type":"application/json","data":{{"b":1,"a":[]}}}}"#);
     assert_eq!(object, expected);
 }
 
@@ -70,7 +71,10 @@ async fn bytes_are_marked_as_base64(transport: Transport) {
     let (id, object) = message_object(transport, request).await;
 
     let at = field(&object, "at");
-    assert_eq!(object, format!(r#"{{"id":"{id}","at":{at},"content_type":"image/png","data":"/wD+","encoding":"base64"}}"#));
+    assert_eq!(
+        object,
+        format!(r#"{{"id":"{id}","at":{at},"content_type":"image/png","data":"/wD+","encoding":"base64"}}"#)
+    );
 }
 
 async fn hello_has_these_fields(transport: Transport) {
@@ -108,8 +112,10 @@ async fn a_gap_at_the_start_follows_hello(transport: Transport) {
 #[tokio::test]
 async fn a_name_of_its_own_is_made_for_every_subscriber_that_brings_none() {
     let server = TestServer::spawn(&[]);
-    let first = Reader::open(&server, Transport::Sse, &Subscription::to("room")).await.hello.expect("hello comes first");
-    let second = Reader::open(&server, Transport::Sse, &Subscription::to("room")).await.hello.expect("hello comes first");
+    let first =
+        Reader::open(&server, Transport::Sse, &Subscription::to("room")).await.hello.expect("hello comes first");
+    let second =
+        Reader::open(&server, Transport::Sse, &Subscription::to("room")).await.hello.expect("hello comes first");
 
     assert_ne!(first.client, second.client);
     assert_ne!(first.member, second.member);
@@ -137,7 +143,9 @@ async fn raw_over_websocket_is_the_payload_alone_as_text_or_as_bytes() {
     let text = Request::post("/channels/room", "a\r\nb");
     let bytes = Request::post("/channels/room", b"\xff\x00").header("Content-Type", "image/png");
 
-    for (request, opcode, payload) in [(json, TEXT, &br#"{"a":1}"#[..]), (text, TEXT, b"a\r\nb"), (bytes, BINARY, b"\xff\x00")] {
+    for (request, opcode, payload) in
+        [(json, TEXT, &br#"{"a":1}"#[..]), (text, TEXT, b"a\r\nb"), (bytes, BINARY, b"\xff\x00")]
+    {
         server.request(request).await.published_id();
         let frame = socket.frame_but_pings().await.expect("the socket stays open");
         assert_eq!((frame.opcode, frame.payload.as_slice(), frame.is_final), (opcode, payload, true));

@@ -112,7 +112,7 @@ async fn a_frame_beyond_the_limit_is_told_by_1009() {
     let server = TestServer::spawn(&["--max-message-size", "1KiB"]);
     let mut socket = RawWebSocket::open(&server, RAW).await;
 
-    socket.send(&Frame::new(TEXT, [b'x'; 64 * 1024])).await;
+    socket.send(&Frame::new(TEXT, vec![b'x'; 64 * 1024])).await;
 
     assert_eq!(socket.close_code().await, 1009);
 }

@@ -5,7 +5,11 @@ use crate::harness::{Request, TestServer};
 /// Everything on a page that names an address to load something from.
 fn loaded_addresses(html: &str) -> Vec<&str> {
     let attributes = ["src=\"", "<link rel=\"stylesheet\" href=\"", "@import \"", "from \""];
-    attributes.iter().flat_map(|attribute| html.split(attribute).skip(1)).filter_map(|rest| rest.split('"').next()).collect()
+    attributes
+        .iter()
+        .flat_map(|attribute| html.split(attribute).skip(1))
+        .filter_map(|rest| rest.split('"').next())
+        .collect()
 }
 
 #[tokio::test]

@@ -39,7 +39,13 @@ async fn every_line_is_one_event_whatever_was_published() {
     let text = String::from_utf8(received).expect("the stream is UTF-8");
     assert!(text.ends_with('\n'), "the last line is finished too");
     let events: Vec<_> = text.split_terminator('\n').map(Event::from_json).collect();
-    let messages: Vec<_> = events.iter().filter_map(|event| if let Event::Message(message) = event { Some(message.text()) } else { None }).collect();
+    let messages: Vec<_> = events
+        .iter()
+        .filter_map(|event| if let Event::Message(message) = event { Some(message.text()) } else { None })
+        .collect();
     assert_eq!(messages, [&texts[..], &[r#"{"a":1}"#]].concat());
-    assert!(matches!(events[0], Event::Hello(_)) && matches!(events[events.len() - 1], Event::Goodbye(_)), "{events:?}");
+    assert!(
+        matches!(events[0], Event::Hello(_)) && matches!(events[events.len() - 1], Event::Goodbye(_)),
+        "{events:?}"
+    );
 }

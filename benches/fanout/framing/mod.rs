@@ -9,6 +9,7 @@ mod head;
 mod poll;
 pub mod websocket;
 
+pub use self::head::Head;
 use super::{Result, options::Transport};
 
 /// What a subscriber finds in the bytes it receives.
@@ -66,7 +67,7 @@ fn after_head<S: Sink>(
 ) -> Result<usize> {
     let mut head_length = 0;
     if !*subscribed {
-        let Some(head) = head::Head::parse(bytes)? else { return Ok(0) };
+        let Some(head) = Head::parse(bytes)? else { return Ok(0) };
         head.expect(status)?;
         head_length = head.length;
         *subscribed = true;
@@ -167,7 +168,7 @@ mod tests {
         let streaming = "HTTP/1.1 200 OK\r\n\r\n";
         check_refused(Transport::WebSocket, "HTTP/1.1 503 Service Unavailable\r\n\r\n", "503");
         check_refused(Transport::WebSocket, &format!("{upgraded}\u{8}\u{2}hi"), "fragment");
-        check_refused(Transport::Sse, &format!("{streaming}18\r\nevent: gap\ndata: {{\"a\":1}}\n\n\r\n"), "gap");
+        check_refused(Transport::Sse, &format!("{streaming}1a\r\nevent: gap\ndata: {{\"a\":1}}\n\n\r\n"), "gap");
         check_refused(Transport::Sse, &format!("{streaming}0\r\n\r\n"), "ended");
         check_refused(Transport::LongPoll, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", "cursor");
     }

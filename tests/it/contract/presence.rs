@@ -66,6 +66,17 @@ impl Watcher {
         assert_eq!(presence.count, self.here.len() as u64, "{presence:?}");
     }
 
+    /// Reads on for so many of the server's heartbeats, which are the clock here, and sees nobody come or go.
+    async fn sees_nothing_for(&mut self, heartbeats: usize) {
+        let mut seen = 0;
+        while seen < heartbeats {
+            match self.reader.next().await.expect("the subscription goes on") {
+                Event::Heartbeat(_) => seen += 1,
+                other => panic!("somebody flaps: {other:?}"),
+            }
+        }
+    }
+
     /// Reads on until exactly these members are here, and returns every list that there was on the way.
     async fn sees(&mut self, names: &[&str]) -> Vec<BTreeSet<String>> {
         let expected: BTreeSet<_> = names.iter().copied().map(str::to_owned).collect();
@@ -209,14 +220,7 @@ async fn a_member_that_is_connected_stays_when_the_grace_of_its_former_connectio
     let _by_sse = Reader::open(&server, Transport::Sse, &member("ann")).await;
     drop(by_websocket);
 
-    // The server's heartbeats are the clock: twenty of them are ten times the grace.
-    let mut heartbeats = 0;
-    while heartbeats < 20 {
-        match watcher.reader.next().await.expect("the subscription goes on") {
-            Event::Heartbeat(_) => heartbeats += 1,
-            other => panic!("ann flaps: {other:?}"),
-        }
-    }
+    watcher.sees_nothing_for(20).await;
 }
 
 #[tokio::test]
@@ -241,6 +245,36 @@ async fn two_members_of_one_name_are_two_members() {
     let _second = Reader::open(&server, Transport::Stream, &ann("second")).await;
 
     assert_eq!(server.get("/channels/room/presence").await.json()["count"], 2);
+}
+
+#[tokio::test]
+async fn a_member_goes_by_the_public_name_that_its_own_hello_told_it() {
+    let server = TestServer::spawn(&LONG_GRACE);
+    let mut watcher = Watcher::open(&server, Transport::WebSocket).await;
+
+    let ann = Reader::open(&server, Transport::Sse, &member("ann")).await.hello.expect("SSE begins with hello");
+
+    assert_eq!(watcher.observe().await.member, Some(ann.member.clone()));
+    let mut late = Reader::open(&server, Transport::Stream, &member("late").with_presence()).await;
+    let here = late.presence().await.members.expect("the list follows hello");
+    assert!(here.iter().any(|member| member.member == ann.member && member.name == "ann"), "{here:?}");
+}
+
+/// A page that is reloaded says goodbye by a beacon, and comes back before the server has noticed the end of its old connection.
+#[tokio::test]
+async fn a_connection_that_outlives_its_beacon_does_not_take_the_next_one_with_it() {
+    let server = TestServer::spawn(&["--presence-grace", "200ms", "--heartbeat", "100ms"]);
+    let mut watcher = Watcher::open(&server, Transport::Stream).await;
+    let old = Reader::open(&server, Transport::Sse, &member("ann")).await;
+    watcher.sees(&["ann", "watcher"]).await;
+    server.request(Request::post(&format!("/channels/room/leave?client={}", secret_of("ann")), "")).await;
+    watcher.sees(&["watcher"]).await;
+    let _new = Reader::open(&server, Transport::Sse, &member("ann")).await;
+    watcher.sees(&["ann", "watcher"]).await;
+
+    drop(old);
+
+    watcher.sees_nothing_for(20).await;
 }
 
 /// Whoever knew the secret name could publish, and leave, in the member's place.

@@ -23,13 +23,13 @@ async fn a_reader_resumes_from_every_position(transport: Transport) {
     let ids = publisher.numbers(1..=MESSAGES).await;
     let before_all = moved(&ids[0], -1);
 
-    let mut published = MESSAGES;
+    let mut head = MESSAGES;
     for (position, cursor) in [&before_all].into_iter().chain(&ids).enumerate() {
         let mut reader = Reader::open(&server, transport, &Subscription::to("room").after(cursor)).await;
         // One more while the replay is on its way: the seam between old and new is where messages get lost.
-        published += 1;
-        publisher.numbers([published]).await;
-        let expected = numbers(position + 1..=published);
+        head += 1;
+        publisher.numbers([head]).await;
+        let expected = numbers(position + 1..=head);
         assert_eq!(reader.texts(expected.len()).await, expected, "after {cursor}");
     }
 }

@@ -1,0 +1,72 @@
+/**
+ * A real Chromium, and pages in it that notice every fault.
+ */
+
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { chromium } from "playwright-core";
+
+const FLAGS = [
+  "--headless",
+  // Chromium's sandbox needs privileges that containers do not give.
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  // What follows keeps Chromium from talking to anybody else.
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+const NAMES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+/** Starts the browser that `CHROMIUM` names, or the one that the system has. */
+export function startBrowser() {
+  const executablePath = process.env.CHROMIUM || NAMES.find((name) => existsSync(name));
+  return chromium.launch({ executablePath, args: FLAGS });
+}
+
+/**
+ * Opens a page in a profile of its own, which trusts self-signed certificates.
+ *
+ * @param {import("playwright-core").Browser} browser
+ * @param {string} origin of the server under test: a request to anybody else is a fault
+ */
+export async function openPage(browser, origin) {
+  const context = await browser.newContext({ ignoreHTTPSErrors: true });
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+
+  /** @type {string[]} */
+  const faults = [];
+  page.on("pageerror", (error) => faults.push(`uncaught: ${error.message}`));
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) faults.push(`${message.type()}: ${message.text()}`);
+  });
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    if (/^(http|ws)s?:$/.test(url.protocol) && url.origin !== origin) faults.push(`foreign request: ${url}`);
+  });
+  page.on("websocket", (socket) => {
+    if (new URL(socket.url()).host !== new URL(origin).host) faults.push(`foreign WebSocket: ${socket.url()}`);
+  });
+  return { page, faults, close: () => context.close() };
+}
+
+/**
+ * Shows a page of these tests as if it were the server's own, so that it shares the server's origin.
+ *
+ * @param {import("playwright-core").Page} page
+ * @param {string} origin
+ * @param {string} html
+ */
+export async function showOwnPage(page, origin, html) {
+  await page.route(`${origin}/tests/*`, async (route) => {
+    const file = new URL(route.request().url()).pathname.replace("/tests/", "");
+    if (file === "page.html") return route.fulfill({ contentType: "text/html; charset=utf-8", body: html });
+    const body = await readFile(new URL(`../pages/${file}`, import.meta.url), "utf8");
+    return route.fulfill({ contentType: "text/javascript; charset=utf-8", body });
+  });
+  await page.goto(`${origin}/tests/page.html`);
+}

@@ -1,0 +1,1 @@
+const ws = new WebSocket('wss://example.com'); // encrypted connection
