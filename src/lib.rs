@@ -5,4 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod channel;
+pub mod delivery;
+pub mod guard;
+pub mod metrics;
 pub mod wire;

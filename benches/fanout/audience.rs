@@ -22,7 +22,7 @@ use socket2::SockRef;
 use super::{
     Result,
     framing::{Decoder, Received},
-    options::Transport,
+    options::{Plan, Transport},
     payload,
     publisher::upgrade_request,
     server::PATIENCE,
@@ -35,12 +35,17 @@ const HANDSHAKES_AT_ONCE: usize = 64;
 /// Large enough for all that a socket is likely to hold, small enough to stay in the processor's cache.
 const BUFFER_LENGTH: usize = 1 << 16;
 
+/// How long a wait lasts before the reason for it is looked at again.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
 /// All subscribers of one server.
 pub struct Audience {
     epoll: OwnedFd,
     address: SocketAddr,
     transport: Transport,
     payload: usize,
+    /// How long to sleep until something arrives.
+    wait: Duration,
     subscribers: Vec<Subscriber>,
     subscribed: usize,
     pub tally: Tally,
@@ -57,12 +62,13 @@ struct Subscriber {
 impl Audience {
     /// Lets `count` subscribers connect, and returns when the server has accepted all of them. Long-polls have been
     /// answered once by then and are asked again.
-    pub fn connect(address: SocketAddr, transport: Transport, count: usize, payload: usize) -> Result<Self> {
+    pub fn connect(plan: &Plan, address: SocketAddr, transport: Transport, count: usize) -> Result<Self> {
         let mut audience = Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
             address,
             transport,
-            payload,
+            payload: plan.payload as usize,
+            wait: if plan.busy_poll { Duration::ZERO } else { LONGEST_WAIT },
             subscribers: Vec::with_capacity(count),
             subscribed: 0,
             tally: Tally::new(count),
@@ -99,7 +105,7 @@ impl Audience {
         let mut deliveries = 0;
         let mut last_progress = Instant::now();
         while !done(self) {
-            let (subscribed, received) = (self.subscribed, self.receive(Duration::from_secs(1))?);
+            let (subscribed, received) = (self.subscribed, self.receive(self.wait)?);
             if received > 0 || self.subscribed > subscribed {
                 last_progress = Instant::now();
             } else if last_progress.elapsed() > PATIENCE {

@@ -15,7 +15,9 @@ pub fn raise_descriptor_limit(subscribers: u32) -> Result<()> {
     let needed = u64::from(subscribers) + SPARE_DESCRIPTORS;
     let limit = rlimit::increase_nofile_limit(u64::MAX)?;
     if limit < needed {
-        return Err(format!("{subscribers} subscribers need {needed} file descriptors, but the limit is {limit}").into());
+        return Err(
+            format!("{subscribers} subscribers need {needed} file descriptors, but the limit is {limit}").into()
+        );
     }
     Ok(())
 }

@@ -66,6 +66,9 @@ pub struct Plan {
     /// Messages that the publisher may be ahead of fallcast's slowest subscriber in the saturated phase
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     pub window: u16,
+    /// Never let the load generator sleep, so that no delivery pays for waking it up
+    #[arg(long)]
+    pub busy_poll: bool,
     /// Don't measure publishing with no subscriber
     #[arg(long)]
     pub skip_posts: bool,

@@ -40,7 +40,8 @@ fn on_cpu(schedstat: &str) -> Result<u64> {
 pub fn memory(process: u32) -> Result<u64> {
     let path = format!("/proc/{process}/smaps_rollup");
     let rollup = fs::read_to_string(&path)?;
-    let kib: Option<u64> = rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let kib: Option<u64> =
+        rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok());
     Ok(kib.ok_or_else(|| format!("{path} has no line for PSS"))? * 1024)
 }
 

@@ -81,7 +81,9 @@ impl Publisher {
         match outcome {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
             Err(error) => Err(error.into()),
-            Ok(length) => Err(format!("the publisher was answered: {:?}", buffer[..length].escape_ascii().to_string()).into()),
+            Ok(length) => {
+                Err(format!("the publisher was answered: {:?}", buffer[..length].escape_ascii().to_string()).into())
+            }
         }
     }
 }

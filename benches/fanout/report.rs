@@ -116,7 +116,9 @@ impl Report {
             transport,
             subscribers,
             server_cpu_ns_per_delivery: compare(&|sample| Some(sample.one_in_flight.server_cpu_ns_per_delivery))?,
-            deliveries_per_second: compare(&|sample| sample.saturated.as_ref().map(|phase| phase.deliveries_per_second)),
+            deliveries_per_second: compare(&|sample| {
+                sample.saturated.as_ref().map(|phase| phase.deliveries_per_second)
+            }),
             connects_per_second: compare(&|sample| Some(sample.connects_per_second))?,
             memory_per_connection: compare(&|sample| Some(sample.memory_per_connection))?.fallcast,
         })

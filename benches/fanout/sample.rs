@@ -29,7 +29,7 @@ use super::{
 
 /// The window of the bare sender. It batches nothing, so a wider one would change nothing but the time it takes to
 /// empty it.
-const BARE_WINDOW: usize = 8;
+const BARE_WINDOW: usize = 16;
 
 /// The part of a phase's length that warms up what follows.
 const WARM_UP: f64 = 0.2;
@@ -58,7 +58,10 @@ pub struct Phase {
     pub deliveries_per_second: f64,
     /// Time of the server on its core, in nanoseconds, divided by the deliveries.
     pub server_cpu_ns_per_delivery: f64,
-    /// Share of its core that the load generator used. Close to 1 means that it, and not the server, was the limit.
+    /// Share of its core that the server used.
+    pub server_load: f64,
+    /// Share of its core that the load generator used. If it is close to 1 and the server's is not, the generator was
+    /// the limit.
     pub generator_load: f64,
 }
 
@@ -75,12 +78,11 @@ impl Sample {
             Contender::Bare => Server::bare("bare-sender", cores)?,
             Contender::Fallcast => Server::fallcast(plan, cores)?,
         };
-        let payload = plan.payload as usize;
-        let publisher = Publisher::connect(server.address, contender, transport, payload)?;
+        let publisher = Publisher::connect(server.address, contender, transport, plan.payload as usize)?;
         server.settle()?;
         let memory_before = server.memory()?;
         let start = Instant::now();
-        let audience = Audience::connect(server.address, transport, subscribers as usize, payload)?;
+        let audience = Audience::connect(plan, server.address, transport, subscribers as usize)?;
         let connects_per_second = f64::from(subscribers) / start.elapsed().as_secs_f64();
         let mut stage = Stage { server, publisher, audience };
         stage.server.settle()?;
@@ -108,8 +110,9 @@ impl fmt::Display for Sample {
         let Some(saturated) = &self.saturated else { return Ok(()) };
         write!(
             formatter,
-            ", {:.0} deliveries/s (generator {:.0} %)",
+            ", {:.0} deliveries/s (server {:.0} %, generator {:.0} %)",
             saturated.deliveries_per_second,
+            saturated.server_load * 100.0,
             saturated.generator_load * 100.0
         )
     }
@@ -140,10 +143,18 @@ impl Stage {
         let meter = Meter::start(&self.server)?;
         let (warm_up, _) = self.keep_full(duration.mul_f64(WARM_UP), window)?;
         let (deliveries, seconds) = self.keep_full(duration, window)?;
-        let generator_load = meter.generator_load()?;
+        let (server_load, generator_load) = meter.loads(&self.server)?;
         let all = warm_up + deliveries + self.drain()?;
-        let whole = meter.stop(&self.server, all)?;
-        Ok(Phase { deliveries, seconds, deliveries_per_second: deliveries as f64 / seconds, generator_load, ..whole })
+        let Phase { server_cpu_ns_per_delivery, .. } = meter.stop(&self.server, all)?;
+        let deliveries_per_second = deliveries as f64 / seconds;
+        Ok(Phase {
+            deliveries,
+            seconds,
+            deliveries_per_second,
+            server_cpu_ns_per_delivery,
+            server_load,
+            generator_load,
+        })
     }
 
     /// Keeps a window of messages in flight, and returns the deliveries and the seconds.
@@ -191,21 +202,25 @@ impl Meter {
         Ok(Self { generator: CpuTime::of(std::process::id())?, server, start: Instant::now() })
     }
 
-    fn generator_load(&self) -> Result<f64> {
-        let used = CpuTime::of(std::process::id())?.since(&self.generator);
-        Ok(used.as_secs_f64() / self.start.elapsed().as_secs_f64())
+    /// The shares of their cores that server and generator have used so far.
+    fn loads(&self, server: &Server) -> Result<(f64, f64)> {
+        let seconds = self.start.elapsed().as_secs_f64();
+        let by_server = server.cpu()?.since(&self.server);
+        let by_generator = CpuTime::of(std::process::id())?.since(&self.generator);
+        Ok((by_server.as_secs_f64() / seconds, by_generator.as_secs_f64() / seconds))
     }
 
     /// Stops the clock, lets the server finish what it has begun, and adds up.
     fn stop(self, server: &Server, deliveries: u64) -> Result<Phase> {
         let seconds = self.start.elapsed().as_secs_f64();
-        let generator_load = self.generator_load()?;
+        let (server_load, generator_load) = self.loads(server)?;
         let used = server.settle()?.since(&self.server);
         Ok(Phase {
             deliveries,
             seconds,
             deliveries_per_second: deliveries as f64 / seconds,
             server_cpu_ns_per_delivery: used.as_nanos() as f64 / deliveries as f64,
+            server_load,
             generator_load,
         })
     }

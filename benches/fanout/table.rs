@@ -65,7 +65,9 @@ fn median_rate(rates: Option<&Comparison>, side: fn(&Comparison) -> &Summary) ->
 /// Only the largest audience: with a few connections, what the process allocates for itself would drown them.
 fn idle_memory(text: &mut String, rows: &[Row]) -> fmt::Result {
     let largest = rows.iter().map(|row| row.subscribers).max();
-    text.push_str("\n| transport | idle connections | memory per connection, B (min–max) | target |\n| --- | --: | --: | --: |\n");
+    text.push_str(
+        "\n| transport | idle connections | memory per connection, B (min–max) | target |\n| --- | --: | --: | --: |\n",
+    );
     for row in rows.iter().filter(|row| Some(row.subscribers) == largest) {
         let Summary { median, min, max } = row.memory_per_connection;
         writeln!(
@@ -115,7 +117,8 @@ fn microseconds(nanoseconds: f64) -> String {
 }
 
 fn at_most(target: Option<f64>, actual: f64, unit: &str) -> String {
-    target.map_or_else(|| "–".to_owned(), |target| format!("≤ {} {unit}, {}", decimal(target), verdict(actual <= target)))
+    target
+        .map_or_else(|| "–".to_owned(), |target| format!("≤ {} {unit}, {}", decimal(target), verdict(actual <= target)))
 }
 
 fn verdict(met: bool) -> &'static str {
@@ -130,7 +133,8 @@ fn decimal(number: f64) -> String {
 /// A number without decimals, its digits in groups of three.
 fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap_or("")).collect();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap_or("")).collect();
     groups.join(",")
 }
 

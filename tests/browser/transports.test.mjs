@@ -3,12 +3,14 @@
  */
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";
 
 import { Relay } from "../foreign/support/relay.mjs";
 import { freshChannel, HANG_GUARD, Server } from "../foreign/support/server.mjs";
 import { openPage, showOwnPage, startBrowser } from "./support/browser.mjs";
 
+const SCRIPT = await readFile(new URL("pages/readers.js", import.meta.url), "utf8");
 const READERS = ["eventSource", "webSocket", "fetchStream", "poll"];
 
 const browser = await startBrowser();
@@ -53,7 +55,7 @@ test("EventSource outlives the server: it hears goodbye, finds the next one, and
   await page.evaluate(() => {
     window.controls = [];
     for (const name of ["goodbye", "gap"]) {
-      window.connection.addEventListener(name, ({ data }) => window.controls.push({ name, ...JSON.parse(data) }));
+      connection.addEventListener(name, ({ data }) => window.controls.push({ name, ...JSON.parse(data) }));
     }
   });
 
@@ -77,7 +79,7 @@ test("a WebSocket is closed with 1012 when the server drains", HANG_GUARD, async
   await heard(page, "webSocket", 1);
 
   const closed = page.evaluate(
-    () => new Promise((resolve) => (window.connection.onclose = ({ code, wasClean }) => resolve({ code, wasClean }))),
+    () => new Promise((resolve) => (connection.onclose = ({ code, wasClean }) => resolve({ code, wasClean }))),
   );
   await page.evaluate("1"); // The page has got the listener before the server drains.
   await draining.drain();
@@ -107,8 +109,8 @@ async function hearInManyStreams({ channel, streams }) {
   await Promise.all(sources.map((source) => next(source, "hello")));
   await fetch(channel, { method: "POST", body: "to all of you" });
   const heard = (await messages).map(({ data }) => data);
-  const [entry] = performance.getEntriesByName(channel);
-  return { protocol: entry.nextHopProtocol, heard };
+  const [navigation] = performance.getEntriesByType("navigation");
+  return { protocol: navigation.nextHopProtocol, heard };
 }
 
 /**
@@ -118,10 +120,9 @@ async function hearInManyStreams({ channel, streams }) {
  * @param {string} origin
  */
 async function openReaderPage(test, origin) {
-  const { page, faults, close } = await openPage(browser, origin);
+  const { page, faults, close } = await openPage(browser, origin, { bypassCSP: true });
   test.after(close);
-  const script = 'import * as readers from "./readers.js"; window.readers = readers; window.heard = {};';
-  await showOwnPage(page, origin, `<!doctype html><script type="module">${script}</script>`);
+  await showOwnPage(page, origin, `<!doctype html><script>${SCRIPT}; const heard = {}; let connection;</script>`);
   return Object.assign(page, { faults });
 }
 
@@ -135,8 +136,8 @@ async function openReaderPage(test, origin) {
 async function read(page, reader, channel) {
   await page.evaluate(
     ([reader, channel]) => {
-      window.heard[reader] = [];
-      window.connection = window.readers[reader](channel, "start", (...message) => window.heard[reader].push(message));
+      heard[reader] = [];
+      connection = readers[reader](channel, "start", (...message) => heard[reader].push(message));
       // What an async reader returns is a promise that settles when the channel ends; nobody waits for it.
       return undefined;
     },
@@ -153,8 +154,8 @@ async function read(page, reader, channel) {
  * @returns {Promise<[string, string][]>}
  */
 async function heard(page, reader, count) {
-  await page.waitForFunction(([reader, count]) => window.heard[reader].length >= count, [reader, count]);
-  return page.evaluate((reader) => window.heard[reader], reader);
+  await page.waitForFunction(([reader, count]) => heard[reader].length >= count, [reader, count]);
+  return page.evaluate((reader) => heard[reader], reader);
 }
 
 /**

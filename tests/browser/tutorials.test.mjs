@@ -142,7 +142,7 @@ async function codeOf(tutorial) {
  */
 async function runInChromium(test, tutorial) {
   const { origin } = serverOf(tutorial);
-  const { page, close } = await openPage(browser, origin);
+  const { page, close } = await openPage(browser, origin, { bypassCSP: true });
   test.after(close);
   const log = new Log();
   page.on("console", (message) => log.add(message.text()));

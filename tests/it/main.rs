@@ -1,7 +1,7 @@
 //! What users may rely on, shown on a running server through real sockets.
 //!
-//! The names of the tests are the specification. `contract` holds what every transport promises, one suite for all of them; the other modules
-//! hold what is particular to one transport, one format or one kind of bad input.
+//! The names of the tests are the specification. `contract` holds what every transport promises, one suite for all of
+//! them; the other modules hold what is particular to one transport, one format or one kind of bad input.
 
 mod contract;
 mod events;

@@ -14,8 +14,8 @@ const GIGABYTE: usize = 1 << 30;
 /// How far publishers may be ahead of the live readers: well within the log, so that those lose nothing.
 const BURST: usize = 256;
 
-/// The log, its encoded copies for two framings, and what the allocator keeps for itself. A queue of even one message more for each stopped
-/// reader would already be 16 MiB.
+/// The log, its encoded copies for two framings, and what the allocator keeps for itself. A queue of even one message
+/// more for each stopped reader would already be 16 MiB.
 const ALLOWED_GROWTH: u64 = 96 << 20;
 
 #[tokio::test]

@@ -34,7 +34,8 @@ async fn the_list_shows_each_channel_with_its_head_and_its_subscribers_per_trans
     }
 }
 
-/// The metrics' names and values, in the order in which they are shown. Comments are left out, and so is every sample that is no count.
+/// The metrics' names and values, in the order in which they are shown. Comments are left out, and so is every sample
+/// that is no count.
 async fn metrics(server: &TestServer) -> Vec<(String, u64)> {
     let response = server.get("/metrics").await;
     assert_eq!(response.status(), 200);
@@ -105,7 +106,8 @@ async fn the_metrics_have_the_content_type_that_scrapers_ask_for() {
     );
 }
 
-/// An address of this machine that is not the loopback interface's. Connecting a UDP socket sends nothing; it asks the kernel for the way.
+/// An address of this machine that is not the loopback interface's. Connecting a UDP socket sends nothing; it asks the
+/// kernel for the way.
 fn own_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.1:9").ok()?;
@@ -113,7 +115,8 @@ fn own_address() -> Option<IpAddr> {
     (!address.is_loopback() && !address.is_unspecified()).then_some(address)
 }
 
-/// A server on all interfaces, and its address as a neighbor in the network sees it. `None` on a machine without a network.
+/// A server on all interfaces, and its address as a neighbor in the network sees it. `None` on a machine without a
+/// network.
 fn server_in_the_network(arguments: &[&str]) -> Option<(TestServer, SocketAddr)> {
     let address = own_address()?;
     let server = TestServer::spawn_on("0.0.0.0", arguments);

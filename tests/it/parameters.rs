@@ -160,7 +160,8 @@ async fn every_bad_parameter_of_a_publication_gets_400_and_nothing_is_appended()
     assert_eq!(polled["events"].as_array().map(Vec::len), Some(1), "only hello: {polled}");
 }
 
-/// A label becomes the event type of an event source: it must not pass for an event of the protocol, nor of the browser.
+/// A label becomes the event type of an event source: it must not pass for an event of the protocol, nor of the
+/// browser.
 #[tokio::test]
 async fn a_type_that_is_the_name_of_an_event_is_refused() {
     let server = TestServer::spawn(&[]);

@@ -53,7 +53,8 @@ async fn a_body_without_a_content_type_is_text() {
     assert_eq!((message.content_type.as_str(), message.text()), ("text/plain", "{not json"));
 }
 
-/// `curl -d` says that its data is a form. It is not decoded: nobody who types `curl -d 'a=b&c=%20'` wants to see anything else.
+/// `curl -d` says that its data is a form. It is not decoded: nobody who types `curl -d 'a=b&c=%20'` wants to see
+/// anything else.
 #[tokio::test]
 async fn a_form_is_text_as_it_came() {
     let form = Request::post(ROOM, "a=b&c=%20+").header("Content-Type", "application/x-www-form-urlencoded");

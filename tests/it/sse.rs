@@ -51,7 +51,8 @@ async fn the_headers_keep_every_layer_from_buffering_and_transforming() {
     assert_eq!(head.header("Content-Encoding"), None);
 }
 
-/// `retry:` in a block of its own is an event to two client libraries, and an id in the first block makes even a drop before the first message resume exactly.
+/// `retry:` in a block of its own is an event to two client libraries, and an id in the first block makes even a drop
+/// before the first message resume exactly.
 #[tokio::test]
 async fn the_first_block_is_retry_hello_id_and_data_in_one() {
     let server = TestServer::spawn(&[]);

@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn websocket_frames_follow_the_upgrade() {
-        let stream = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x02hi\x89\x00\x82\x7e\x00\x03abc";
+        let stream =
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x02hi\x89\x00\x82\x7e\x00\x03abc";
         check(
             Transport::WebSocket,
             stream,
@@ -132,11 +133,7 @@ mod tests {
         let stream = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
             2e\r\nretry: 1\nevent: hello\nid: a.1\ndata: {}\n\nid: a.\r\n\
             1E\r\n2\ndata: two\n\n: beat\n\ndata: thr\r\n4\r\nee\n\n\r\n";
-        check(
-            Transport::Sse,
-            stream,
-            &[Received::Subscribed, Received::Message(b"two"), Received::Message(b"three")],
-        );
+        check(Transport::Sse, stream, &[Received::Subscribed, Received::Message(b"two"), Received::Message(b"three")]);
     }
 
     #[test]
@@ -147,12 +144,7 @@ mod tests {
         check(
             Transport::LongPoll,
             (answer(hello) + &answer(two)).as_bytes(),
-            &[
-                Received::Answered("a.1"),
-                Received::Message(b"x"),
-                Received::Message(b"y"),
-                Received::Answered("a.3"),
-            ],
+            &[Received::Answered("a.1"), Received::Message(b"x"), Received::Message(b"y"), Received::Answered("a.3")],
         );
     }
 

@@ -4,13 +4,15 @@
  * A reader takes the channel's address, a cursor, and a function that is told the id and the data of each message.
  */
 
-export function eventSource(channel, after, hear) {
+const readers = { eventSource, webSocket, fetchStream, poll };
+
+function eventSource(channel, after, hear) {
   const source = new EventSource(`${channel}/sse?after=${after}`);
   source.onmessage = ({ lastEventId, data }) => hear(lastEventId, data);
   return source;
 }
 
-export function webSocket(channel, after, hear) {
+function webSocket(channel, after, hear) {
   const socket = new WebSocket(`${channel.replace("http", "ws")}/ws?format=json&after=${after}`);
   socket.onmessage = ({ data }) => {
     const { message } = JSON.parse(data);
@@ -19,7 +21,7 @@ export function webSocket(channel, after, hear) {
   return socket;
 }
 
-export async function fetchStream(channel, after, hear) {
+async function fetchStream(channel, after, hear) {
   const { body } = await fetch(`${channel}/stream?after=${after}`);
   let rest = "";
   for await (const text of body.pipeThrough(new TextDecoderStream())) {
@@ -31,7 +33,7 @@ export async function fetchStream(channel, after, hear) {
   }
 }
 
-export async function poll(channel, after, hear) {
+async function poll(channel, after, hear) {
   for (let cursor = after; ; ) {
     const answer = await fetch(`${channel}/poll?after=${cursor}`);
     const { events, ...next } = await answer.json();

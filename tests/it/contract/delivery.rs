@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use crate::harness::{Message, Publisher, Reader, Subscription, TestServer, Transport};
 
 crate::on_transports! {
-    ten_thousand_messages_of_concurrent_publishers_arrive_once_and_in_order on [websocket, websocket_raw, sse, sse_raw, poll, stream];
-    what_is_published_before_a_silence_is_delivered_without_another_publication on [websocket, websocket_raw, sse, sse_raw, poll, stream];
+    ten_thousand_messages_of_concurrent_publishers_arrive_once_and_in_order
+        on [websocket, websocket_raw, sse, sse_raw, poll, stream];
+    what_is_published_before_a_silence_is_delivered_without_another_publication
+        on [websocket, websocket_raw, sse, sse_raw, poll, stream];
     two_channels_do_not_hear_each_other on [websocket, websocket_raw, sse, sse_raw, poll, stream];
 }
 

@@ -12,8 +12,10 @@ use crate::harness::{
 crate::on_transports! {
     a_subscriber_is_told_to_come_back_and_the_process_ends_with_success on [websocket, sse, sse_raw, stream];
     readiness_has_failed_before_anybody_is_sent_away on [websocket, websocket_raw, sse, sse_raw, poll, stream];
-    what_was_published_before_the_drain_is_delivered_before_the_end on [websocket, websocket_raw, sse, sse_raw, poll, stream];
-    a_subscriber_that_reads_nothing_does_not_keep_the_process_alive on [websocket, websocket_raw, sse, sse_raw, poll, stream];
+    what_was_published_before_the_drain_is_delivered_before_the_end
+        on [websocket, websocket_raw, sse, sse_raw, poll, stream];
+    a_subscriber_that_reads_nothing_does_not_keep_the_process_alive
+        on [websocket, websocket_raw, sse, sse_raw, poll, stream];
 }
 
 const DRAIN: [&str; 4] = ["--drain-time", "2s", "--poll-hold", "10m"];

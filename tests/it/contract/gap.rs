@@ -90,8 +90,8 @@ async fn a_position_ahead_of_the_head_gets_a_gap_that_steps_back(transport: Tran
 const SLOW_MESSAGES: u64 = 1_500;
 const SLOW_PAYLOAD: usize = 16 * 1024;
 
-/// The reader stops reading until its position has fallen off the log. It gets what was under way, one or more gaps, and the rest;
-/// what it received and what the gaps say it missed add up to everything.
+/// The reader stops reading until its position has fallen off the log. It gets what was under way, one or more gaps,
+/// and the rest; what it received and what the gaps say it missed add up to everything.
 async fn a_reader_that_is_slower_than_the_log_gets_a_gap_and_goes_on(transport: Transport) {
     let server = TestServer::spawn(&["--log-messages", "20", "--heartbeat", "10m", "--stall-timeout", "10m"]);
     let mut reader = Reader::open(&server, transport, &Subscription::to("room").narrow()).await;

@@ -260,7 +260,8 @@ async fn a_member_goes_by_the_public_name_that_its_own_hello_told_it() {
     assert!(here.iter().any(|member| member.member == ann.member && member.name == "ann"), "{here:?}");
 }
 
-/// A page that is reloaded says goodbye by a beacon, and comes back before the server has noticed the end of its old connection.
+/// A page that is reloaded says goodbye by a beacon, and comes back before the server has noticed the end of its old
+/// connection.
 #[tokio::test]
 async fn a_connection_that_outlives_its_beacon_does_not_take_the_next_one_with_it() {
     let server = TestServer::spawn(&["--presence-grace", "200ms", "--heartbeat", "100ms"]);

@@ -1,6 +1,7 @@
 //! What the tests stand on: a server process, plain clients for every transport, and publishers.
 //!
-//! Nothing in here shares code with the server. What the tests call a message was parsed from the bytes that the server sent.
+//! Nothing in here shares code with the server. What the tests call a message was parsed from the bytes that the server
+//! sent.
 
 pub mod event;
 pub mod http;
@@ -21,7 +22,8 @@ pub use websocket::Frame;
 
 /// How long anything may take before a test gives up on it.
 ///
-/// It is a guard against hanging for ever, and much longer than anything takes on a busy machine. No test asserts that something is fast.
+/// It is a guard against hanging for ever, and much longer than anything takes on a busy machine. No test asserts that
+/// something is fast.
 pub const HANG_GUARD: Duration = Duration::from_mins(1);
 
 /// Awaits `future`, and fails the test in place of hanging for ever.
@@ -32,7 +34,8 @@ pub async fn within_guard<F: Future>(what: &str, future: F) -> F::Output {
 
 /// Declares tests that hold for several transports.
 ///
-/// `promise on [sse, poll];` runs `async fn promise(transport: Transport)` once for each, as the tests `promise::sse` and `promise::poll`.
+/// `promise on [sse, poll];` runs `async fn promise(transport: Transport)` once for each, as the tests `promise::sse`
+/// and `promise::poll`.
 #[macro_export]
 macro_rules! on_transports {
     ($($(#[$attribute:meta])* $promise:ident on [$($transport:ident),+];)+) => {$(

@@ -159,7 +159,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Subscribes. When this returns, the subscription exists on the server: whatever is published from now on is part of it.
+    /// Subscribes. When this returns, the subscription exists on the server: whatever is published from now on is part
+    /// of it.
     pub async fn open(server: &TestServer, transport: Transport, subscription: &Subscription) -> Self {
         Self::connect(server.address(), transport, subscription).await
     }

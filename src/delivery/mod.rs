@@ -1,0 +1,19 @@
+//! From a position in the log to a socket.
+//!
+//! Encoded events lie in [rings](ring::Ring), one for each channel and framing in use, shared by all workers. What lies
+//! between a position and the head is one slice, however many messages it holds, and all subscribers at one position
+//! share it. A publication wakes each worker once; from there thread-local lists wake the subscribers.
+//!
+//! Nothing in here knows what the bytes mean.
+
+mod body;
+mod fanout;
+mod ring;
+mod subscription;
+mod worker;
+
+pub use body::EventBody;
+pub use fanout::{Fanout, Feed};
+pub use ring::{MAX_SLICE, Ring, Rings, Slice, Taken};
+pub use subscription::{Next, Start, Subscription};
+pub use worker::{Pace, Worker};

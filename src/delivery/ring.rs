@@ -1,0 +1,454 @@
+//! Rings: a channel's events as bytes, ready to send, in one framing.
+//!
+//! A ring is built lazily from the channel's log, once for all subscribers of that framing on all workers. Its bytes are
+//! contiguous within a segment, and an index leads from an offset to its place. Its bytes count in the log's bound, and
+//! what the log has evicted is dropped from the front.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use bytes::Bytes;
+
+use crate::{
+    channel::{Channel, MemberId, Message},
+    wire::{self, Framing},
+};
+
+/// A segment that has reached this size is sealed, and the next begins.
+const SEGMENT_BYTES: usize = 64 * 1024;
+
+/// How many bytes one slice holds at most, unless a single event is larger.
+///
+/// It is as much as actix-http takes into its write buffer before it asks the socket, so more would only wait there.
+pub const MAX_SLICE: usize = 32 * 1024;
+
+/// How many messages are taken from the log under one lock.
+const BATCH: usize = 256;
+
+// ANCHOR: ring
+/// The encoded events of one channel in one framing.
+#[derive(Debug)]
+pub struct Ring {
+    framing: Framing,
+    channel: Arc<Channel>,
+    /// Locked for short, never over an `.await`. The channel's lock is taken inside of it, never the other way round.
+    segments: Mutex<Segments>,
+}
+
+#[derive(Debug, Default)]
+struct Segments {
+    list: VecDeque<Segment>,
+    /// The first offset that is not encoded yet; 0 until the first reader says where it stands.
+    next: u64,
+}
+
+/// Encoded events with consecutive offsets, one behind the other.
+#[derive(Debug)]
+struct Segment {
+    first: u64,
+    places: Vec<Place>,
+    bytes: Stored,
+}
+
+/// What the ring remembers of one event.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Where its bytes end in the segment.
+    end: usize,
+    publisher: Option<MemberId>,
+    at_us: u64,
+}
+
+#[derive(Debug)]
+enum Stored {
+    /// Still growing; readers get copies.
+    Open(Vec<u8>),
+    /// Full; readers share it.
+    Sealed(Bytes),
+}
+// ANCHOR_END: ring
+
+/// What a reader takes from a ring.
+#[derive(Clone, Debug)]
+pub enum Slice {
+    /// Encoded events.
+    Events(Taken),
+    /// Nothing up to this position that the reader wants to have.
+    Nothing(u64),
+    /// The position has fallen off the log.
+    Gap,
+}
+
+/// Encoded events, and where the reader stands once it has them.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// The bytes, whole events only.
+    pub bytes: Bytes,
+    /// The position behind the last event.
+    pub up_to: u64,
+    /// How many events the bytes hold.
+    pub events: usize,
+    /// When the first of them was appended.
+    pub oldest_at_us: u64,
+}
+
+impl Ring {
+    fn new(framing: Framing, channel: Arc<Channel>) -> Self {
+        Self { framing, channel, segments: Mutex::default() }
+    }
+
+    /// The ring's framing.
+    #[must_use]
+    pub const fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    // ANCHOR: take
+    /// Takes what lies after `position`, at most [`MAX_SLICE`] bytes of it but at least one event.
+    ///
+    /// Events that `excluded` published are left out; a slice ends before them, and the next begins behind.
+    pub fn take(&self, position: u64, excluded: Option<MemberId>) -> Slice {
+        let mut segments = self.lock();
+        self.catch_up(&mut segments, position);
+        let mut position = position;
+        while let Some((segment, index)) = segments.find(position + 1) {
+            if excluded.is_some() && segment.places[index].publisher == excluded {
+                position += 1;
+            } else {
+                return Slice::Events(segment.take(index, excluded));
+            }
+        }
+        if position + 1 < segments.next { Slice::Gap } else { Slice::Nothing(position) }
+    }
+    // ANCHOR_END: take
+
+    /// Everybody who published something after `position` and up to `up_to`.
+    #[must_use]
+    pub fn publishers(&self, position: u64, up_to: u64) -> Vec<MemberId> {
+        let segments = self.lock();
+        let mut publishers: Vec<MemberId> = (position + 1..=up_to)
+            .filter_map(|offset| segments.find(offset))
+            .filter_map(|(segment, index)| segment.places[index].publisher)
+            .collect();
+        publishers.sort_unstable();
+        publishers.dedup();
+        publishers
+    }
+
+    // ANCHOR: catch_up
+    /// Encodes what the log has and the ring has not, and drops what the log has evicted.
+    fn catch_up(&self, segments: &mut Segments, position: u64) {
+        if segments.next == 0 {
+            segments.next = position + 1;
+        }
+        self.encode_older(segments, position);
+        loop {
+            let (messages, start) = self.channel.messages_after(segments.next - 1, BATCH);
+            segments.drop_evicted(start);
+            if segments.next <= start {
+                segments.next = start + 1;
+                continue;
+            }
+            let complete = messages.len() < BATCH;
+            let charges = messages.iter().map(|message| self.encode(segments, message)).collect::<Vec<_>>();
+            if !charges.is_empty() {
+                self.channel.charge(charges.into_iter());
+            }
+            if complete {
+                return;
+            }
+        }
+    }
+    // ANCHOR_END: catch_up
+
+    /// Appends one message to the last segment. Returns what it weighs.
+    fn encode(&self, segments: &mut Segments, message: &Message) -> (u64, usize) {
+        let segment = segments.open(message.offset);
+        let size = segment.push(self.framing, self.channel.epoch(), message);
+        segments.next = message.offset + 1;
+        (message.offset, size)
+    }
+
+    /// A reader asks for messages from before the ring's time: encodes them in front of what there is.
+    fn encode_older(&self, segments: &mut Segments, position: u64) {
+        let from = position.max(self.channel.start());
+        let front = segments.list.front().map_or(segments.next, |segment| segment.first);
+        if from + 1 >= front {
+            return;
+        }
+        let mut older = Segments { list: VecDeque::new(), next: from + 1 };
+        let mut charges = Vec::new();
+        while older.next < front {
+            let (messages, start) = self.channel.messages_after(older.next - 1, BATCH);
+            if start >= older.next {
+                older = Segments { list: VecDeque::new(), next: start + 1 };
+                charges.clear();
+            }
+            for message in messages.iter().take_while(|message| message.offset < front) {
+                charges.push(self.encode(&mut older, message));
+            }
+        }
+        older.seal_last();
+        while let Some(segment) = older.list.pop_back() {
+            segments.list.push_front(segment);
+        }
+        self.channel.charge(charges.into_iter());
+    }
+
+    /// Drops what the log has evicted. Called now and then, for rings that nobody takes from.
+    pub fn trim(&self) {
+        let start = self.channel.start();
+        self.lock().drop_evicted(start);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Segments> {
+        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The bytes of a ring that nobody reads any more no longer count.
+impl Drop for Ring {
+    fn drop(&mut self) {
+        let segments = self.segments.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.channel.discharge(segments.list.iter().flat_map(Segment::weights));
+    }
+}
+
+impl Segments {
+    /// The segment that holds the event with this offset, and the event's index in it.
+    fn find(&self, offset: u64) -> Option<(&Segment, usize)> {
+        let after = self.list.partition_point(|segment| segment.first <= offset);
+        let segment = self.list.get(after.checked_sub(1)?)?;
+        let index = usize::try_from(offset - segment.first).ok()?;
+        (index < segment.places.len()).then_some((segment, index))
+    }
+
+    /// The segment that takes the event with this offset.
+    fn open(&mut self, offset: u64) -> &mut Segment {
+        let fits = self.list.back().is_some_and(|last| last.is_open_for(offset));
+        if !fits {
+            self.seal_last();
+            self.list.push_back(Segment { first: offset, places: Vec::new(), bytes: Stored::Open(Vec::new()) });
+        }
+        let last = self.list.len() - 1;
+        &mut self.list[last]
+    }
+
+    fn seal_last(&mut self) {
+        if let Some(last) = self.list.back_mut() {
+            last.seal();
+        }
+    }
+
+    /// Drops the segments in which every event has been evicted.
+    fn drop_evicted(&mut self, start: u64) {
+        while self.list.front().is_some_and(|segment| segment.last() <= start) {
+            self.list.pop_front();
+        }
+    }
+}
+
+impl Segment {
+    fn last(&self) -> u64 {
+        self.first + self.places.len() as u64 - 1
+    }
+
+    fn is_open_for(&self, offset: u64) -> bool {
+        let room = matches!(&self.bytes, Stored::Open(bytes) if bytes.len() < SEGMENT_BYTES);
+        room && self.first + self.places.len() as u64 == offset
+    }
+
+    fn push(&mut self, framing: Framing, epoch: &crate::channel::Epoch, message: &Message) -> usize {
+        let Stored::Open(bytes) = &mut self.bytes else { return 0 };
+        let before = bytes.len();
+        wire::encode_message(framing, epoch, message, bytes);
+        self.places.push(Place { end: bytes.len(), publisher: message.publisher, at_us: message.at_us });
+        bytes.len() - before + size_of::<Place>()
+    }
+
+    fn seal(&mut self) {
+        if let Stored::Open(bytes) = &mut self.bytes {
+            self.bytes = Stored::Sealed(std::mem::take(bytes).into());
+        }
+    }
+
+    fn begin_of(&self, index: usize) -> usize {
+        index.checked_sub(1).map_or(0, |before| self.places[before].end)
+    }
+
+    /// The events from `index` on: as many as fit, and none that `excluded` published.
+    fn take(&self, index: usize, excluded: Option<MemberId>) -> Taken {
+        let begin = self.begin_of(index);
+        let wanted = |place: &Place| excluded.is_none() || place.publisher != excluded;
+        let more =
+            self.places[index + 1..].iter().take_while(|place| place.end - begin <= MAX_SLICE && wanted(place)).count();
+        let end = self.places[index + more].end;
+        let bytes = match &self.bytes {
+            Stored::Open(bytes) => Bytes::copy_from_slice(&bytes[begin..end]),
+            Stored::Sealed(bytes) => bytes.slice(begin..end),
+        };
+        let up_to = self.first + (index + more) as u64;
+        Taken { bytes, up_to, events: more + 1, oldest_at_us: self.places[index].at_us }
+    }
+
+    /// What each event weighs, by offset.
+    fn weights(&self) -> impl Iterator<Item = (u64, usize)> {
+        (0..self.places.len()).map(|index| {
+            let size = self.places[index].end - self.begin_of(index);
+            (self.first + index as u64, size + size_of::<Place>())
+        })
+    }
+}
+
+/// The rings in use. They live as long as somebody reads them.
+#[derive(Debug, Default)]
+pub struct Rings {
+    /// By the channel's address and the framing; a ring keeps its channel alive, so an address is not used twice.
+    by_channel: Mutex<HashMap<(usize, Framing), Weak<Ring>>>,
+}
+
+impl Rings {
+    /// The ring of a channel in a framing, which is created if nobody reads it yet.
+    #[must_use]
+    pub fn of(&self, channel: &Arc<Channel>, framing: Framing) -> Arc<Ring> {
+        let mut rings = self.lock();
+        let key = (Arc::as_ptr(channel).addr(), framing);
+        if let Some(ring) = rings.get(&key).and_then(Weak::upgrade) {
+            return ring;
+        }
+        let ring = Arc::new(Ring::new(framing, Arc::clone(channel)));
+        rings.insert(key, Arc::downgrade(&ring));
+        ring
+    }
+
+    /// Drops from all rings what the logs have evicted, and forgets the rings that are gone.
+    pub fn sweep(&self) {
+        let alive: Vec<Arc<Ring>> = {
+            let mut rings = self.lock();
+            rings.retain(|_, ring| ring.strong_count() > 0);
+            rings.values().filter_map(Weak::upgrade).collect()
+        };
+        alive.iter().for_each(|ring| ring.trim());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(usize, Framing), Weak<Ring>>> {
+        self.by_channel.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::{
+        ChannelLimits, ClientName, ContentType, Data, Hub, HubLimits, KeyLimits, PresenceLimits, Publication, Retention,
+    };
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn hub(messages: usize, bytes: usize) -> Hub {
+        let channel = Arc::new(ChannelLimits {
+            retention: Retention { messages, bytes, age: Duration::ZERO },
+            presence: PresenceLimits { grace: Duration::ZERO, members: 10 },
+            keys: KeyLimits { window: Duration::ZERO, per_channel: 0, in_all: 0 },
+        });
+        Hub::new(HubLimits { channels: 1, expiry: Duration::ZERO, bytes_in_all: usize::MAX / 2, channel })
+    }
+
+    fn publish(hub: &Hub, data: &str, client: Option<&ClientName>) {
+        let data = Data::Text(data.into());
+        let publication =
+            Publication { label: None, content_type: ContentType::Text, data, client: client.cloned(), key: None };
+        let name = "a".parse().expect("a good name");
+        let published = actix_rt::System::new().block_on(hub.publish(&name, publication));
+        published.expect("there is room");
+    }
+
+    fn channel(hub: &Hub) -> Arc<Channel> {
+        hub.channel(&"a".parse().expect("a good name")).expect("there is room")
+    }
+
+    /// Everything that a reader at `position` gets, frame by frame, until nothing is left.
+    fn read_all(ring: &Ring, mut position: u64, excluded: Option<MemberId>) -> (Vec<u8>, u64, bool) {
+        let mut bytes = Vec::new();
+        loop {
+            match ring.take(position, excluded) {
+                Slice::Events(taken) => {
+                    bytes.extend_from_slice(&taken.bytes);
+                    position = taken.up_to;
+                }
+                Slice::Nothing(up_to) => return (bytes, up_to, false),
+                Slice::Gap => return (bytes, position, true),
+            }
+        }
+    }
+
+    fn frames(of: impl IntoIterator<Item = String>) -> Vec<u8> {
+        let mut out = Vec::new();
+        of.into_iter()
+            .for_each(|text| wire::websocket::frame(wire::websocket::Opcode::Text, text.as_bytes(), &mut out));
+        out
+    }
+
+    #[test]
+    fn what_lies_between_a_position_and_the_head_is_one_slice() {
+        let hub = hub(1000, 1 << 20);
+        (1..=100).for_each(|number| publish(&hub, &number.to_string(), None));
+        let ring = Rings::default().of(&channel(&hub), Framing::WebSocketRaw);
+        let Slice::Events(taken) = ring.take(0, None) else { panic!("there is something") };
+        assert_eq!((taken.up_to, taken.events), (100, 100));
+        assert_eq!(taken.bytes, frames((1..=100).map(|number| number.to_string())));
+    }
+
+    #[test]
+    fn own_messages_are_left_out_and_still_advance_the_position() {
+        let hub = hub(1000, 1 << 20);
+        let me = ClientName::random();
+        for (number, client) in [(1, Some(&me)), (2, None), (3, Some(&me)), (4, Some(&me)), (5, None), (6, Some(&me))] {
+            publish(&hub, &number.to_string(), client);
+        }
+        let ring = Rings::default().of(&channel(&hub), Framing::WebSocketRaw);
+        let (bytes, position, gap) = read_all(&ring, 0, Some(hub.member(&me)));
+        assert_eq!((bytes, position, gap), (frames(["2".to_owned(), "5".to_owned()]), 6, false));
+    }
+
+    #[test]
+    fn a_position_that_fell_off_is_a_gap_and_the_bytes_of_a_ring_count_only_while_it_is_read() {
+        let hub = hub(10, 1 << 20);
+        (1..=30).for_each(|number| publish(&hub, &number.to_string(), None));
+        let plain = channel(&hub).bytes();
+        let rings = Rings::default();
+        let ring = rings.of(&channel(&hub), Framing::JsonLines);
+        assert!(matches!(ring.take(5, None), Slice::Gap));
+        assert!(!read_all(&ring, 20, None).2);
+        assert!(channel(&hub).bytes() > plain);
+        assert!(Arc::ptr_eq(&ring, &rings.of(&channel(&hub), Framing::JsonLines)));
+        drop(ring);
+        assert_eq!(channel(&hub).bytes(), plain);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// A ring against the simplest model of it: all frames, one behind the other.
+        #[test]
+        fn every_reader_gets_exactly_what_lies_after_its_position(
+            steps in prop::collection::vec((0_usize..40_000, 0_u64..40), 1..24),
+        ) {
+            let hub = hub(1000, 1 << 24);
+            let rings = Rings::default();
+            let _reader = rings.of(&channel(&hub), Framing::WebSocketRaw);
+            let mut published = Vec::new();
+            for (size, position) in steps {
+                published.push("x".repeat(size));
+                publish(&hub, &"x".repeat(size), None);
+                let position = position.min(published.len() as u64);
+                let ring = rings.of(&channel(&hub), Framing::WebSocketRaw);
+                let skip = usize::try_from(position).expect("small");
+                let expected = frames(published[skip..].iter().cloned());
+                prop_assert_eq!(read_all(&ring, position, None), (expected, published.len() as u64, false));
+            }
+        }
+    }
+}

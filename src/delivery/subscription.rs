@@ -1,0 +1,266 @@
+//! A subscription: a position in a channel's log, as a stream of what to send next.
+
+use std::{
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use tokio_stream::Stream;
+
+use crate::{
+    channel::{Channel, Counted, Event, Gap, Goodbye, GoodbyeReason, Heartbeat, MemberId, Transport},
+    wire::{self, Framing},
+};
+
+use super::{
+    fanout::{Fanout, Feed},
+    ring::{MAX_SLICE, Slice, Taken},
+    worker::{Hangup, Worker},
+};
+
+/// What a subscription is made of.
+#[derive(Debug)]
+pub struct Start {
+    /// The channel.
+    pub channel: Arc<Channel>,
+    /// The transport, for the counters.
+    pub transport: Transport,
+    /// In which form events are delivered.
+    pub framing: Framing,
+    /// The position to begin behind.
+    pub position: u64,
+    /// What to send before anything else: the `hello`, and a gap if there is one.
+    pub opening: Bytes,
+    /// Whose messages are left out.
+    pub excluded: Option<MemberId>,
+    /// Whether presence is delivered, beginning with the full list.
+    pub presence: bool,
+    /// How to hang up on the peer if it takes nothing.
+    pub hangup: Option<Hangup>,
+}
+
+/// What to send next.
+#[derive(Debug)]
+pub enum Next {
+    /// Bytes, ready to send: whole events, or the next part of one that is large.
+    Bytes(Bytes),
+    /// The subscriber fell off the log; it stands at the gap's `resume` now.
+    Gap(Gap),
+    /// A proof of life is due.
+    Heartbeat(Heartbeat),
+    /// The server drains. Nothing follows.
+    Goodbye(Goodbye),
+}
+
+// ANCHOR: subscription
+/// A position in a channel's log, and where it is entered to be woken.
+#[derive(Debug)]
+pub struct Subscription {
+    fanout: Rc<Fanout>,
+    feed: Rc<Feed>,
+    /// The subscriber's entry in the wake list.
+    entry: usize,
+    position: u64,
+    /// The part of a large slice that has not been handed out yet. It is finished before anything else is said.
+    rest: Bytes,
+    excluded: Option<MemberId>,
+    /// The presence changes that the subscriber knows of; the outer `None` if it doesn't want to know.
+    presence: Option<Option<u64>>,
+    transport: Transport,
+    heartbeat_at_ms: u64,
+    /// When this subscriber is let go, once the server drains.
+    leave_at_ms: Option<u64>,
+    /// Whether it has caught up once; only from then on do its delays tell something about the server.
+    is_live: bool,
+    is_over: bool,
+    _counted: Counted,
+}
+// ANCHOR_END: subscription
+
+impl Subscription {
+    /// Starts a subscription on this worker. It exists from here on: nothing published from now on is missed.
+    #[must_use]
+    pub fn new(worker: &Rc<Worker>, start: Start) -> Self {
+        let fanout = worker.fanout(&start.channel);
+        fanout.refresh();
+        Self {
+            feed: fanout.feed(start.framing),
+            entry: fanout.enter(start.presence, start.hangup),
+            position: start.position,
+            rest: start.opening,
+            excluded: start.excluded,
+            presence: start.presence.then_some(None),
+            transport: start.transport,
+            heartbeat_at_ms: worker.now_ms() + worker.pace().heartbeat_ms(),
+            leave_at_ms: None,
+            is_live: start.position >= fanout.head(),
+            is_over: false,
+            _counted: start.channel.count_in(start.transport),
+            fanout,
+        }
+    }
+
+    /// The channel.
+    #[must_use]
+    pub fn channel(&self) -> &Arc<Channel> {
+        self.fanout.channel()
+    }
+
+    /// The framing in which events are delivered.
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        self.feed.framing()
+    }
+
+    /// The subscriber's position.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether a part of an event is out and the rest is not, so that nothing else may be sent.
+    #[must_use]
+    pub fn is_within_event(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
+    // ANCHOR: next
+    /// What there is to send now, in the order of its urgency.
+    fn next_now(&mut self) -> Option<Next> {
+        if !self.rest.is_empty() {
+            return Some(self.next_part());
+        }
+        self.next_goodbye()
+            .or_else(|| self.next_presence())
+            .or_else(|| self.next_events())
+            .or_else(|| self.next_heartbeat())
+    }
+
+    fn next_events(&mut self) -> Option<Next> {
+        if self.position >= self.fanout.head() {
+            self.is_live = true;
+            return None;
+        }
+        match self.feed.take(self.position, self.fanout.head(), self.excluded) {
+            Slice::Events(taken) => {
+                self.count(&taken);
+                self.position = taken.up_to;
+                self.rest = taken.bytes;
+                Some(self.next_part())
+            }
+            Slice::Nothing(position) => {
+                self.position = position;
+                None
+            }
+            Slice::Gap => Some(self.next_gap()),
+        }
+    }
+
+    fn next_gap(&mut self) -> Next {
+        let gap = self.channel().slow_gap(self.position);
+        self.position = gap.resume.offset;
+        self.is_live = false;
+        self.fanout.worker().metrics().gap(gap.reason);
+        Next::Gap(gap)
+    }
+    // ANCHOR_END: next
+
+    /// Hands out at most as much as fits into one write; a large event would otherwise be copied whole into the buffers
+    /// of everybody who is slow.
+    fn next_part(&mut self) -> Next {
+        let size = self.rest.len().min(MAX_SLICE);
+        let part = self.rest.split_to(size);
+        if self.rest.is_empty() {
+            // A finished slice must not keep its segment in memory.
+            self.rest = Bytes::new();
+        }
+        self.fanout.worker().metrics().bytes(self.transport, part.len());
+        Next::Bytes(part)
+    }
+
+    fn count(&self, taken: &Taken) {
+        let metrics = self.fanout.worker().metrics();
+        metrics.events(self.transport, taken.events);
+        if self.is_live {
+            metrics.publish_to_write(self.transport, taken.oldest_at_us);
+        }
+    }
+
+    fn next_presence(&mut self) -> Option<Next> {
+        let known = self.presence?;
+        if known == Some(self.fanout.presence_version()) {
+            return None;
+        }
+        let (bytes, version) = self.feed.presence(self.fanout.channel(), known);
+        self.presence = Some(Some(version));
+        self.rest = bytes;
+        (!self.rest.is_empty()).then(|| self.next_part())
+    }
+
+    fn next_heartbeat(&mut self) -> Option<Next> {
+        let worker = self.fanout.worker();
+        if worker.now_ms() < self.heartbeat_at_ms {
+            return None;
+        }
+        self.heartbeat_at_ms = worker.now_ms() + worker.pace().heartbeat_ms();
+        let (cursor, head) = (self.channel().cursor(self.position), self.channel().cursor(self.fanout.head()));
+        Some(Next::Heartbeat(Heartbeat { cursor, head }))
+    }
+
+    /// Each subscriber leaves a draining server at a moment of its own, so that they don't all come back at once.
+    fn next_goodbye(&mut self) -> Option<Next> {
+        let worker = self.fanout.worker();
+        let since = worker.draining_since_ms()?;
+        let spread = super::worker::millis(worker.pace().drain_spread);
+        let leave_at = *self.leave_at_ms.get_or_insert_with(|| since + fastrand::u64(0..=spread));
+        if worker.now_ms() < leave_at {
+            return None;
+        }
+        self.is_over = true;
+        Some(Next::Goodbye(goodbye(GoodbyeReason::Draining)))
+    }
+
+    fn wake_at_ms(&self) -> u64 {
+        self.leave_at_ms.map_or(self.heartbeat_at_ms, |leave_at| leave_at.min(self.heartbeat_at_ms))
+    }
+
+    /// Encodes an event that is not shared with anybody, in this subscription's framing.
+    #[must_use]
+    pub fn encode(&self, event: &Event) -> Bytes {
+        let mut out = Vec::new();
+        wire::encode_event(self.framing(), event, &mut out);
+        out.into()
+    }
+}
+
+/// A goodbye with a jittered time to come back at.
+#[must_use]
+pub fn goodbye(reason: GoodbyeReason) -> Goodbye {
+    Goodbye { reason, reconnect_ms: fastrand::u64(500..=3000) }
+}
+
+// ANCHOR: poll_next
+impl Stream for Subscription {
+    type Item = Next;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Next>> {
+        if self.is_over && self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        if let Some(next) = self.next_now() {
+            return Poll::Ready(Some(next));
+        }
+        self.fanout.wait(self.entry, context.waker(), self.wake_at_ms());
+        Poll::Pending
+    }
+}
+// ANCHOR_END: poll_next
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.fanout.exit(self.entry);
+    }
+}
