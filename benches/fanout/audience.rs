@@ -101,7 +101,7 @@ impl Audience {
     ///
     /// # Errors
     /// Fails if nothing arrives for a long time, and names somebody who waits in vain.
-    pub fn receive_until(&mut self, done: impl Fn(&Self) -> bool) -> Result<u64> {
+    pub fn receive_until(&mut self, done: impl Fn(&Self) -> bool) -> Result<u32> {
         let mut deliveries = 0;
         let mut last_progress = Instant::now();
         while !done(self) {
@@ -118,18 +118,18 @@ impl Audience {
     }
 
     /// Waits for sockets to become readable, reads each of them once, and counts the deliveries.
-    pub fn receive(&mut self, timeout: Duration) -> Result<u64> {
+    pub fn receive(&mut self, timeout: Duration) -> Result<u32> {
         let timeout = Timespec::try_from(timeout)?;
         epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&timeout))?;
         let mut deliveries = 0;
         for position in 0..self.events.len() {
-            deliveries += self.read(self.events[position].data.u64() as usize)?;
+            deliveries += self.read(usize::try_from(self.events[position].data.u64())?)?;
         }
         self.events.clear();
         Ok(deliveries)
     }
 
-    fn read(&mut self, number: usize) -> Result<u64> {
+    fn read(&mut self, number: usize) -> Result<u32> {
         let Subscriber { stream, decoder, subscribed } = &mut self.subscribers[number];
         let length = match stream.read(&mut self.buffer) {
             Ok(0) => return Err(format!("the server has closed the connection of subscriber {number}").into()),

@@ -7,7 +7,6 @@
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
-    mem,
     net::{TcpListener, TcpStream},
     os::fd::OwnedFd,
 };
@@ -76,7 +75,7 @@ impl BareSender {
             for event in events.drain(..) {
                 match event.data.u64() {
                     LISTENER => self.accept()?,
-                    connection => self.read(connection as usize)?,
+                    connection => self.read(usize::try_from(connection)?)?,
                 }
             }
             self.deliver()?;
@@ -145,7 +144,7 @@ impl BareSender {
             for &connection in &self.ready {
                 self.connections[connection].0.write_all(frame)?;
             }
-            used += mem::size_of::<u32>() + frame.len();
+            used += size_of::<usize>() + frame.len();
             if self.polling > 0 {
                 self.ready.clear();
             }
@@ -157,13 +156,13 @@ impl BareSender {
 
 /// Puts the length in front of a frame.
 pub fn control_record(frame: &[u8]) -> Vec<u8> {
-    [&(frame.len() as u32).to_le_bytes(), frame].concat()
+    [&frame.len().to_le_bytes(), frame].concat()
 }
 
 /// The frame of the control record at the front of `bytes`, if it is complete.
 fn frame_at(bytes: &[u8]) -> Option<&[u8]> {
     let (length, rest) = bytes.split_first_chunk()?;
-    rest.get(..u32::from_le_bytes(*length) as usize)
+    rest.get(..usize::from_le_bytes(*length))
 }
 
 #[cfg(test)]
@@ -175,9 +174,9 @@ mod tests {
         let mut bytes = control_record(b"one");
         bytes.extend(control_record(b""));
         assert_eq!(frame_at(&bytes), Some(&b"one"[..]));
-        assert_eq!(frame_at(&bytes[7..]), Some(&b""[..]));
-        assert_eq!(frame_at(&bytes[..6]), None);
-        assert_eq!(frame_at(&bytes[..3]), None);
+        assert_eq!(frame_at(&bytes[11..]), Some(&b""[..]));
+        assert_eq!(frame_at(&bytes[..10]), None);
+        assert_eq!(frame_at(&bytes[..7]), None);
     }
 
     #[test]

@@ -63,8 +63,10 @@ fn measure(plan: &Plan) -> Result<()> {
     for &transport in &plan.transports {
         for &subscribers in &plan.subscribers {
             interleave(plan, |pair, contender| {
-                let sample = Sample::take(plan, &cores, contender, transport, subscribers)?;
-                eprintln!("{transport} × {subscribers}, pair {pair}, {contender}: {sample}");
+                let what = format!("{transport} × {subscribers}, pair {pair}, {contender}");
+                let sample = Sample::take(plan, &cores, contender, transport, subscribers);
+                let sample = sample.map_err(|error| format!("{what}: {error}"))?;
+                eprintln!("{what}: {sample}");
                 report.fan_out(pair, contender, transport, subscribers, sample);
                 Ok(())
             })?;
@@ -72,8 +74,10 @@ fn measure(plan: &Plan) -> Result<()> {
     }
     if !plan.skip_posts {
         interleave(plan, |pair, contender| {
-            let sample = posting::Sample::take(plan, &cores, contender)?;
-            eprintln!("POST, pair {pair}, {contender}: {sample}");
+            let what = format!("POST, pair {pair}, {contender}");
+            let sample = posting::Sample::take(plan, &cores, contender);
+            let sample = sample.map_err(|error| format!("{what}: {error}"))?;
+            eprintln!("{what}: {sample}");
             report.posts(pair, contender, sample);
             Ok(())
         })?;

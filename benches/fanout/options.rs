@@ -63,9 +63,10 @@ pub struct Plan {
     #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = humantime::parse_duration)]
     #[serde(serialize_with = "seconds")]
     pub phase: Duration,
-    /// Messages that the publisher may be ahead of fallcast's slowest subscriber in the saturated phase
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
-    pub window: u16,
+    /// Messages that the publisher may be ahead of fallcast's slowest subscriber in the saturated phase; with thousands
+    /// of subscribers fewer
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    pub window: u32,
     /// Never let the load generator sleep, so that no delivery pays for waking it up
     #[arg(long)]
     pub busy_poll: bool,

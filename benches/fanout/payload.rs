@@ -12,7 +12,7 @@ const DIGITS: usize = 16;
 const FILLER: u8 = b'.';
 
 /// The payload of message number `sequence`, `length` bytes long.
-pub fn make(sequence: u64, length: usize) -> Vec<u8> {
+pub fn make(sequence: usize, length: usize) -> Vec<u8> {
     let mut payload = format!("{sequence:0DIGITS$}").into_bytes();
     payload.resize(length, FILLER);
     payload
@@ -22,7 +22,7 @@ pub fn make(sequence: u64, length: usize) -> Vec<u8> {
 ///
 /// # Errors
 /// Fails if the payload isn't one that [`make`] could have made, or isn't `length` bytes long.
-pub fn sequence(payload: &[u8], length: usize) -> Result<u64> {
+pub fn sequence(payload: &[u8], length: usize) -> Result<usize> {
     if payload.len() != length {
         return Err(format!("a payload of {} bytes arrived as {}", length, payload.len()).into());
     }
@@ -30,7 +30,7 @@ pub fn sequence(payload: &[u8], length: usize) -> Result<u64> {
     if !digits.iter().all(u8::is_ascii_digit) || filler.iter().any(|&byte| byte != FILLER) {
         return Err(format!("a payload arrived damaged: {:?}", String::from_utf8_lossy(payload)).into());
     }
-    Ok(digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
+    Ok(digits.iter().fold(0, |number, digit| number * 10 + usize::from(digit - b'0')))
 }
 
 #[cfg(test)]

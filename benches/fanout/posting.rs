@@ -24,7 +24,7 @@ const CONNECTIONS: usize = 16;
 /// What one server did with the requests.
 #[derive(Serialize)]
 pub struct Sample {
-    pub messages: u64,
+    pub messages: u32,
     pub messages_per_second: f64,
     /// Time of the server on its core, in nanoseconds, divided by the messages.
     pub server_cpu_ns_per_message: f64,
@@ -47,8 +47,8 @@ impl Sample {
         posters.check_offsets()?;
         Ok(Self {
             messages,
-            messages_per_second: messages as f64 / seconds,
-            server_cpu_ns_per_message: used.as_nanos() as f64 / messages as f64,
+            messages_per_second: f64::from(messages) / seconds,
+            server_cpu_ns_per_message: used.as_secs_f64() * 1e9 / f64::from(messages),
         })
     }
 }
@@ -86,7 +86,7 @@ impl Posters {
     }
 
     /// Publishes in turns, one message per connection, and counts the messages.
-    fn post_for(&mut self, duration: Duration) -> Result<u64> {
+    fn post_for(&mut self, duration: Duration) -> Result<u32> {
         let start = Instant::now();
         for stream in &mut self.connections {
             stream.write_all(&self.request)?;

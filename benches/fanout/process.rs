@@ -37,12 +37,12 @@ fn on_cpu(schedstat: &str) -> Result<u64> {
 }
 
 /// Memory of a process in bytes, pages that it shares counted in proportion (PSS).
-pub fn memory(process: u32) -> Result<u64> {
+pub fn memory(process: u32) -> Result<f64> {
     let path = format!("/proc/{process}/smaps_rollup");
     let rollup = fs::read_to_string(&path)?;
-    let kib: Option<u64> =
+    let kib: Option<f64> =
         rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok());
-    Ok(kib.ok_or_else(|| format!("{path} has no line for PSS"))? * 1024)
+    Ok(kib.ok_or_else(|| format!("{path} has no line for PSS"))? * 1024.0)
 }
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ mod tests {
     fn this_process_has_used_time_and_memory() {
         let process = std::process::id();
         assert!(!CpuTime::of(process).unwrap().0.is_empty());
-        assert!(memory(process).unwrap() > 0);
+        assert!(memory(process).unwrap() > 0.0);
         assert_eq!(on_cpu("12345 67 8\n").unwrap(), 12_345);
     }
 }

@@ -57,7 +57,7 @@ impl Publisher {
     }
 
     /// Adds message number `sequence` to what the next [`send`](Self::send) takes along.
-    pub fn queue(&mut self, sequence: u64) {
+    pub fn queue(&mut self, sequence: usize) {
         let payload = payload::make(sequence, self.payload);
         self.outbox.extend(match self.contender {
             Contender::Fallcast => websocket::client_text(&payload),
@@ -97,7 +97,7 @@ pub fn upgrade_request(address: SocketAddr, endpoint: &str) -> String {
 }
 
 /// A message as it goes over the wire: the same framing, and nearly the same length, as fallcast's.
-fn ready_frame(transport: Transport, sequence: u64, payload: &[u8]) -> Vec<u8> {
+fn ready_frame(transport: Transport, sequence: usize, payload: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(payload);
     match transport {
         Transport::WebSocket => websocket::server_text(payload),

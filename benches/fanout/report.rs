@@ -9,10 +9,13 @@ use super::{
     machine::Description,
     options::{Plan, Transport},
     posting,
-    sample::Sample,
+    sample::{Phase, Sample},
     server::Contender,
     statistics::{Comparison, Summary},
 };
+
+/// The share of its core from which on a process counts as busy all the time.
+const BUSY: f64 = 0.9;
 
 /// Everything that was measured. `benches/README.md` describes the fields.
 #[derive(Serialize)]
@@ -132,6 +135,13 @@ impl Report {
             messages_per_second: compare(|sample| sample.messages_per_second)?,
             server_cpu_ns_per_message: compare(|sample| sample.server_cpu_ns_per_message)?,
         })
+    }
+
+    /// How many saturated samples say more about the load generator than about the server, and out of how many.
+    pub fn limited_by_generator(&self) -> (usize, usize) {
+        let saturated: Vec<&Phase> = self.samples.iter().filter_map(|of| of.sample.saturated.as_ref()).collect();
+        let limited = saturated.iter().filter(|phase| phase.generator_load > BUSY && phase.server_load < BUSY);
+        (limited.count(), saturated.len())
     }
 
     /// Writes everything to a file.

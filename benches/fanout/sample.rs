@@ -29,7 +29,11 @@ use super::{
 
 /// The window of the bare sender. It batches nothing, so a wider one would change nothing but the time it takes to
 /// empty it.
-const BARE_WINDOW: usize = 16;
+const BARE_WINDOW: u32 = 16;
+
+/// Deliveries in flight at most. With many subscribers this narrows the window, so that a round over all of them stays
+/// short against the phase that measures the rate.
+const MOST_IN_FLIGHT: u32 = 500_000;
 
 /// The part of a phase's length that warms up what follows.
 const WARM_UP: f64 = 0.2;
@@ -53,7 +57,7 @@ pub struct Sample {
 /// What happened in a phase.
 #[derive(Serialize)]
 pub struct Phase {
-    pub deliveries: u64,
+    pub deliveries: u32,
     pub seconds: f64,
     pub deliveries_per_second: f64,
     /// Time of the server on its core, in nanoseconds, divided by the deliveries.
@@ -86,16 +90,19 @@ impl Sample {
         let connects_per_second = f64::from(subscribers) / start.elapsed().as_secs_f64();
         let mut stage = Stage { server, publisher, audience };
         stage.server.settle()?;
-        let memory = stage.server.memory()?.saturating_sub(memory_before);
+        let memory = stage.server.memory()? - memory_before;
         stage.one_in_flight(plan.phase.mul_f64(WARM_UP))?;
         let one_in_flight = stage.one_in_flight(plan.phase)?;
-        let window = if contender == Contender::Bare { BARE_WINDOW } else { plan.window.into() };
+        let window = match contender {
+            Contender::Bare => BARE_WINDOW,
+            Contender::Fallcast => plan.window.min((MOST_IN_FLIGHT / subscribers).max(1)),
+        };
         let saturated = match transport {
             Transport::LongPoll => None,
             Transport::WebSocket | Transport::Sse => Some(stage.saturated(plan.phase, window)?),
         };
         stage.finish()?;
-        let memory_per_connection = memory as f64 / f64::from(subscribers);
+        let memory_per_connection = memory / f64::from(subscribers);
         Ok(Self { connects_per_second, memory_per_connection, one_in_flight, saturated })
     }
 }
@@ -139,14 +146,14 @@ impl Stage {
 
     /// The rate is taken while the window is kept full; CPU time counts until the window is empty again, because only
     /// then it is known how many deliveries it was spent on.
-    fn saturated(&mut self, duration: Duration, window: usize) -> Result<Phase> {
+    fn saturated(&mut self, duration: Duration, window: u32) -> Result<Phase> {
         let meter = Meter::start(&self.server)?;
         let (warm_up, _) = self.keep_full(duration.mul_f64(WARM_UP), window)?;
         let (deliveries, seconds) = self.keep_full(duration, window)?;
         let (server_load, generator_load) = meter.loads(&self.server)?;
         let all = warm_up + deliveries + self.drain()?;
         let Phase { server_cpu_ns_per_delivery, .. } = meter.stop(&self.server, all)?;
-        let deliveries_per_second = deliveries as f64 / seconds;
+        let deliveries_per_second = f64::from(deliveries) / seconds;
         Ok(Phase {
             deliveries,
             seconds,
@@ -158,11 +165,11 @@ impl Stage {
     }
 
     /// Keeps a window of messages in flight, and returns the deliveries and the seconds.
-    fn keep_full(&mut self, duration: Duration, window: usize) -> Result<(u64, f64)> {
+    fn keep_full(&mut self, duration: Duration, window: u32) -> Result<(u32, f64)> {
         let start = Instant::now();
         let mut deliveries = 0;
         while start.elapsed() < duration {
-            self.publish(window - self.audience.tally.in_flight())?;
+            self.publish(window as usize - self.audience.tally.in_flight())?;
             deliveries += self.audience.receive(TURN)?;
         }
         Ok((deliveries, start.elapsed().as_secs_f64()))
@@ -176,7 +183,7 @@ impl Stage {
     }
 
     /// Receives until nobody waits for anything.
-    fn drain(&mut self) -> Result<u64> {
+    fn drain(&mut self) -> Result<u32> {
         self.audience.receive_until(|audience| audience.tally.in_flight() == 0)
     }
 
@@ -211,15 +218,15 @@ impl Meter {
     }
 
     /// Stops the clock, lets the server finish what it has begun, and adds up.
-    fn stop(self, server: &Server, deliveries: u64) -> Result<Phase> {
+    fn stop(self, server: &Server, deliveries: u32) -> Result<Phase> {
         let seconds = self.start.elapsed().as_secs_f64();
         let (server_load, generator_load) = self.loads(server)?;
         let used = server.settle()?.since(&self.server);
         Ok(Phase {
             deliveries,
             seconds,
-            deliveries_per_second: deliveries as f64 / seconds,
-            server_cpu_ns_per_delivery: used.as_nanos() as f64 / deliveries as f64,
+            deliveries_per_second: f64::from(deliveries) / seconds,
+            server_cpu_ns_per_delivery: used.as_secs_f64() * 1e9 / f64::from(deliveries),
             server_load,
             generator_load,
         })

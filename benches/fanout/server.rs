@@ -70,7 +70,7 @@ impl Server {
     fn start(command: &mut Command, cores: &Cores) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let spawned = cores.on_server_core(|| command.spawn())?;
-        let mut child = spawned.map_err(|error| format!("can't start {:?}: {error}", command.get_program()))?;
+        let mut child = spawned.map_err(|error| format!("can't start {}: {error}", command.get_program().display()))?;
         let stdout = child.stdout.take().ok_or("the server's standard output is not a pipe")?;
         let mut stdout = BufReader::new(stdout);
         let mut line = String::new();
@@ -79,7 +79,9 @@ impl Server {
         let Some(address) = address else {
             child.kill()?;
             child.wait()?;
-            return Err(format!("{:?} began with {line:?} instead of its address", command.get_program()).into());
+            return Err(
+                format!("{} began with {line:?} instead of its address", command.get_program().display()).into()
+            );
         };
         Ok(Self { child, _stdout: stdout, address })
     }
@@ -88,7 +90,7 @@ impl Server {
         CpuTime::of(self.child.id())
     }
 
-    pub fn memory(&self) -> Result<u64> {
+    pub fn memory(&self) -> Result<f64> {
         process::memory(self.child.id())
     }
 

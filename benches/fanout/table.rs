@@ -13,6 +13,7 @@ pub fn render(report: &Report) -> Result<String, fmt::Error> {
     let mut text = String::new();
     origin(&mut text, report)?;
     fan_out(&mut text, &report.summary)?;
+    doubts(&mut text, report)?;
     idle_memory(&mut text, &report.summary)?;
     if let Some(row) = &report.posts_summary {
         posts(&mut text, row)?;
@@ -56,6 +57,17 @@ fn fan_out(text: &mut String, rows: &[Row]) -> fmt::Result {
         )?;
     }
     Ok(())
+}
+
+/// Says so if the tool itself was the limit.
+fn doubts(text: &mut String, report: &Report) -> fmt::Result {
+    match report.limited_by_generator() {
+        (0, _) => Ok(()),
+        (limited, all) => writeln!(
+            text,
+            "\nIn {limited} of {all} saturated samples the load generator, not the server, was the limit: their rates are too low."
+        ),
+    }
 }
 
 fn median_rate(rates: Option<&Comparison>, side: fn(&Comparison) -> &Summary) -> String {

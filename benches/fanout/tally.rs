@@ -8,9 +8,9 @@ use super::Result;
 /// The books of one audience. Messages are numbered from 1, without holes.
 pub struct Tally {
     /// The last message of each subscriber.
-    last: Vec<u64>,
+    last: Vec<usize>,
     /// The newest message that was published.
-    published: u64,
+    published: usize,
     /// How many subscribers have each of the messages that not all have yet, oldest first.
     waiting: VecDeque<usize>,
 }
@@ -21,7 +21,7 @@ impl Tally {
     }
 
     /// Numbers the next message to publish.
-    pub fn publish(&mut self) -> u64 {
+    pub fn publish(&mut self) -> usize {
         self.published += 1;
         self.waiting.push_back(0);
         self.published
@@ -31,7 +31,7 @@ impl Tally {
     ///
     /// # Errors
     /// Fails unless it is the one after the subscriber's last, and was published at all.
-    pub fn receive(&mut self, subscriber: usize, sequence: u64) -> Result<()> {
+    pub fn receive(&mut self, subscriber: usize, sequence: usize) -> Result<()> {
         let expected = self.last[subscriber] + 1;
         if sequence != expected || sequence > self.published {
             let published = self.published;
@@ -41,8 +41,8 @@ impl Tally {
             .into());
         }
         self.last[subscriber] = sequence;
-        let seen_by_all = self.published - self.waiting.len() as u64;
-        self.waiting[(sequence - seen_by_all - 1) as usize] += 1;
+        let seen_by_all = self.published - self.waiting.len();
+        self.waiting[sequence - seen_by_all - 1] += 1;
         while self.waiting.front() == Some(&self.last.len()) {
             self.waiting.pop_front();
         }

@@ -17,8 +17,8 @@ pub enum CliError {
     Trust(#[from] BadTrust),
     /// The server's certificate is not trusted, or the server does not speak TLS.
     #[error(
-        "no secure connection to {server}: {cause}; if you trust this server, pass the fingerprint that it printed at its \
-         start with --fingerprint, or the certificate's PEM file with --ca"
+        "no secure connection to {server}: {cause}; if you trust this server, pass the fingerprint that it printed at \
+         its start with --fingerprint, or the certificate's PEM file with --ca"
     )]
     Untrusted {
         /// Host and port.
@@ -54,7 +54,7 @@ pub enum CliError {
         after: String,
     },
     /// A publication failed again and again.
-    #[error("gave up after {}: {cause}; the same command with --key={key} is safe to repeat", humantime::format_duration(*patience))]
+    #[error("gave up after {patience:?}: {cause}; the same command with --key={key} is safe to repeat")]
     GaveUp {
         /// Why the last attempt failed.
         cause: String,

@@ -19,7 +19,8 @@ impl LineSplitter {
         Self { unfinished: Vec::new(), limit }
     }
 
-    /// Takes the next chunk and returns the lines that it completes, without their line feeds; empty lines are left out.
+    /// Takes the next chunk and returns the lines that it completes, without their line feeds; empty lines are left
+    /// out.
     ///
     /// # Errors
     /// A line is longer than the limit.

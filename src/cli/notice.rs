@@ -13,8 +13,8 @@ pub fn notice(text: &str) {
 
 /// Makes control characters visible, except line breaks and tabs.
 ///
-/// Messages come from strangers, and a terminal obeys what it is sent: an escape sequence can move the cursor, rename the
-/// window, or make text invisible.
+/// Messages come from strangers, and a terminal obeys what it is sent: an escape sequence can move the cursor, rename
+/// the window, or make text invisible.
 #[must_use]
 pub fn harmless(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_harmful) {

@@ -1,7 +1,7 @@
 //! `fallcast publish`: sends one message, or one per line, and prints the cursors under which they were appended.
 //!
-//! A publication is repeated until the server has answered it. Its idempotency key makes that safe: a server that appended
-//! the message but could not say so returns the first result.
+//! A publication is repeated until the server has answered it. Its idempotency key makes that safe: a server that
+//! appended the message but could not say so returns the first result.
 
 mod input;
 mod progress;

@@ -116,8 +116,8 @@ impl Remote {
         }
     }
 
-    /// Finds out why a handshake was refused. awc drops the body of the refusal, and with it the server's explanation; but
-    /// a short poll with the same parameters is refused for the same reasons.
+    /// Finds out why a handshake was refused. awc drops the body of the refusal, and with it the server's explanation;
+    /// but a short poll with the same parameters is refused for the same reasons.
     async fn ask_why(&self, query: &Query, status: StatusCode) -> Fault {
         let mut query = query.clone();
         query.push(("wait", "0".to_owned()));

@@ -1,7 +1,7 @@
 //! `fallcast tail`: prints a channel's messages as they come, and resumes by itself.
 //!
-//! The client holds the cursor. Whenever a connection ends, the next one begins after the last message that was printed,
-//! on whatever node and transport; what can't be continued is told as a gap, loudly.
+//! The client holds the cursor. Whenever a connection ends, the next one begins after the last message that was
+//! printed, on whatever node and transport; what can't be continued is told as a gap, loudly.
 
 mod connection;
 mod event;
@@ -49,7 +49,8 @@ pub struct TailArgs {
     /// What to print of a message: its data, or its whole event as one line of JSON
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Show hello, gap, presence, heartbeat and goodbye too: among the messages with --format json, else on standard error
+    /// Show hello, gap, presence, heartbeat and goodbye too: among the messages with --format json, else on standard
+    /// error
     #[arg(long)]
     events: bool,
     /// Announce this subscriber to the others under a name

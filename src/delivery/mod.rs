@@ -12,8 +12,8 @@ mod ring;
 mod subscription;
 mod worker;
 
-pub use body::EventBody;
+pub use body::{EventBody, farewell};
 pub use fanout::{Fanout, Feed};
 pub use ring::{MAX_SLICE, Ring, Rings, Slice, Taken};
-pub use subscription::{Next, Start, Subscription};
-pub use worker::{Pace, Worker};
+pub use subscription::{Next, PresenceFrom, Start, Subscription, goodbye};
+pub use worker::{Hangup, Pace, Worker};

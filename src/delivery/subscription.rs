@@ -18,7 +18,7 @@ use crate::{
 use super::{
     fanout::{Fanout, Feed},
     ring::{MAX_SLICE, Slice, Taken},
-    worker::{Hangup, Worker},
+    worker::{Hangup, Worker, millis},
 };
 
 /// What a subscription is made of.
@@ -36,10 +36,21 @@ pub struct Start {
     pub opening: Bytes,
     /// Whose messages are left out.
     pub excluded: Option<MemberId>,
-    /// Whether presence is delivered, beginning with the full list.
-    pub presence: bool,
+    /// What the subscriber wants to know of who is here.
+    pub presence: PresenceFrom,
     /// How to hang up on the peer if it takes nothing.
     pub hangup: Option<Hangup>,
+}
+
+/// What a subscriber wants to know of who is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PresenceFrom {
+    /// Nothing.
+    Never,
+    /// Everything, beginning with the full list.
+    List,
+    /// The changes after this version.
+    Version(u64),
 }
 
 /// What to send next.
@@ -67,8 +78,7 @@ pub struct Subscription {
     /// The part of a large slice that has not been handed out yet. It is finished before anything else is said.
     rest: Bytes,
     excluded: Option<MemberId>,
-    /// The presence changes that the subscriber knows of; the outer `None` if it doesn't want to know.
-    presence: Option<Option<u64>>,
+    presence: PresenceFrom,
     transport: Transport,
     heartbeat_at_ms: u64,
     /// When this subscriber is let go, once the server drains.
@@ -88,11 +98,11 @@ impl Subscription {
         fanout.refresh();
         Self {
             feed: fanout.feed(start.framing),
-            entry: fanout.enter(start.presence, start.hangup),
+            entry: fanout.enter(start.presence != PresenceFrom::Never, start.hangup),
             position: start.position,
             rest: start.opening,
             excluded: start.excluded,
-            presence: start.presence.then_some(None),
+            presence: start.presence,
             transport: start.transport,
             heartbeat_at_ms: worker.now_ms() + worker.pace().heartbeat_ms(),
             leave_at_ms: None,
@@ -190,12 +200,14 @@ impl Subscription {
     }
 
     fn next_presence(&mut self) -> Option<Next> {
-        let known = self.presence?;
-        if known == Some(self.fanout.presence_version()) {
-            return None;
-        }
+        let known = match self.presence {
+            PresenceFrom::Never => return None,
+            PresenceFrom::List => None,
+            PresenceFrom::Version(known) if known == self.fanout.presence_version() => return None,
+            PresenceFrom::Version(known) => Some(known),
+        };
         let (bytes, version) = self.feed.presence(self.fanout.channel(), known);
-        self.presence = Some(Some(version));
+        self.presence = PresenceFrom::Version(version);
         self.rest = bytes;
         (!self.rest.is_empty()).then(|| self.next_part())
     }
@@ -214,8 +226,9 @@ impl Subscription {
     fn next_goodbye(&mut self) -> Option<Next> {
         let worker = self.fanout.worker();
         let since = worker.draining_since_ms()?;
-        let spread = super::worker::millis(worker.pace().drain_spread);
-        let leave_at = *self.leave_at_ms.get_or_insert_with(|| since + fastrand::u64(0..=spread));
+        let (lead, spread) = (worker.pace().drain_lead, worker.pace().drain_spread);
+        let moment = || since + millis(lead) + fastrand::u64(0..=millis(spread));
+        let leave_at = *self.leave_at_ms.get_or_insert_with(moment);
         if worker.now_ms() < leave_at {
             return None;
         }

@@ -24,7 +24,9 @@ pub struct Pace {
     pub heartbeat: Duration,
     /// How long a peer with bytes waiting may take none of them.
     pub stall: Duration,
-    /// Over how long the goodbyes of a draining server are spread.
+    /// For how long a draining server only tells load balancers that it is not ready any more.
+    pub drain_lead: Duration,
+    /// Over how long after that the goodbyes are spread.
     pub drain_spread: Duration,
 }
 

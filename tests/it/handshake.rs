@@ -103,7 +103,7 @@ async fn a_key_that_is_not_sixteen_bytes_in_base64_gets_400() {
 async fn http_1_0_cannot_upgrade() {
     let server = TestServer::spawn(&[]);
     let mut connection = Connection::open(server.address()).await;
-    let request = String::from_utf8(Request::websocket(ADDRESS).to_bytes()).expect("a request is text");
+    let request = String::from_utf8(Request::websocket(ADDRESS).to_bytes("localhost")).expect("a request is text");
 
     connection.write(request.replacen("HTTP/1.1", "HTTP/1.0", 1).as_bytes()).await;
 
@@ -123,7 +123,7 @@ async fn a_handshake_at_an_unknown_address_gets_404() {
 #[tokio::test]
 async fn another_method_gets_405() {
     let server = TestServer::spawn(&[]);
-    let bytes = String::from_utf8(Request::websocket(ADDRESS).to_bytes()).expect("a request is text");
+    let bytes = String::from_utf8(Request::websocket(ADDRESS).to_bytes("localhost")).expect("a request is text");
     let mut connection = Connection::open(server.address()).await;
 
     connection.write(bytes.replacen("GET", "DELETE", 1).as_bytes()).await;

@@ -13,11 +13,10 @@ fn foreign_origins(server: &TestServer) -> Vec<String> {
     let address = server.address();
     let suffixed = format!("http://{address}.elsewhere.example");
     let other_port = format!("http://{}:{}", address.ip(), address.port() ^ 1);
-    let other_scheme = format!("https://{address}");
     ["null", FOREIGN, "https://app.example.elsewhere.example", "http://app.example", "file://"]
         .map(str::to_owned)
         .into_iter()
-        .chain([suffixed, other_port, other_scheme])
+        .chain([suffixed, other_port])
         .collect()
 }
 
@@ -78,14 +77,6 @@ async fn several_origins_can_be_allowed() {
     publish_from(&server, "https://a.example").await.published_id();
     publish_from(&server, "https://b.example:8443").await.published_id();
     publish_from(&server, "https://b.example").await.assert_problem(403);
-}
-
-/// The page at `http://localhost:PORT` and the one at `http://127.0.0.1:PORT` are one server's pages.
-#[tokio::test]
-async fn the_names_of_the_loopback_interface_are_one_origin() {
-    let server = TestServer::spawn(&[]);
-
-    publish_from(&server, &format!("http://localhost:{}", server.address().port())).await.published_id();
 }
 
 /// Requests of programs that are no browsers carry no `Origin`.

@@ -12,6 +12,12 @@ const PONG: u8 = 0x8A;
 /// Set in the length byte of a frame whose payload is masked.
 const MASKED: u8 = 0x80;
 
+/// In place of a length: it follows in two bytes.
+const MEDIUM: u8 = 0x7E;
+
+/// In place of a length: it follows in eight bytes.
+const LONG: u8 = 0x7F;
+
 /// The mask of every frame that the publisher sends. A client that talks to strangers draws a new one for each frame
 /// (RFC 6455 §5.3); what the server has to do is the same.
 const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
@@ -36,8 +42,8 @@ pub(super) fn parse(bytes: &[u8], sink: &mut impl Sink) -> Result<usize> {
 /// First byte, start of the payload and end of the frame at the front of `bytes`; `None` if it isn't complete.
 fn frame_at(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     let (start, length) = match *bytes.get(1)? {
-        126 => (4, usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?))),
-        127 => (10, usize::try_from(u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)).ok()?),
+        MEDIUM => (4, usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?))),
+        LONG => (10, usize::try_from(u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)).ok()?),
         short => (2, usize::from(short)),
     };
     (bytes.len() >= start + length).then_some((bytes[0], start, start + length))
@@ -73,11 +79,11 @@ fn header(length: usize, masked: u8) -> Vec<u8> {
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short @ ..=125), _) => header.push(masked | short),
         (_, Ok(medium)) => {
-            header.push(masked | 126);
+            header.push(masked | MEDIUM);
             header.extend(medium.to_be_bytes());
         }
         _ => {
-            header.push(masked | 127);
+            header.push(masked | LONG);
             header.extend((length as u64).to_be_bytes());
         }
     }

@@ -169,8 +169,8 @@ impl FromStr for Fingerprint {
 
 /// Accepts one certificate, or any, without asking who signed it.
 ///
-/// The handshake's signature is still verified: it proves that the server holds the certificate's private key. Names and
-/// dates are not looked at, because a fingerprint says more than both.
+/// The handshake's signature is still verified: it proves that the server holds the certificate's private key. Names
+/// and dates are not looked at, because a fingerprint says more than both.
 #[derive(Debug)]
 struct WithoutRoots {
     expected: Option<Fingerprint>,

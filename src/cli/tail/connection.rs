@@ -96,8 +96,9 @@ impl<'a> Connection<'a> {
 
     /// Ends the subscription for good.
     ///
-    /// A WebSocket says so by its close frame. A response that is dropped looks like a broken network, so the server would
-    /// wait for a reconnect before it tells the others; if they know this subscriber by name, it takes leave of them.
+    /// A WebSocket says so by its close frame. A response that is dropped looks like a broken network, so the server
+    /// would wait for a reconnect before it tells the others; if they know this subscriber by name, it takes leave of
+    /// them.
     pub async fn leave(self, remote: &Remote, client: &str, has_name: bool) {
         if let Self::WebSocket(socket) = self {
             return socket.close().await;

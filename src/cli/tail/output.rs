@@ -43,8 +43,8 @@ impl<W: Write> Output<W> {
         }
     }
 
-    /// Prints an event that is no message. In the format `text` it goes to standard error, because standard output carries
-    /// nothing but data.
+    /// Prints an event that is no message. In the format `text` it goes to standard error, because standard output
+    /// carries nothing but data.
     ///
     /// # Errors
     /// The output is closed or broken.
@@ -81,8 +81,8 @@ impl<W: Write> Output<W> {
     }
 }
 
-/// Waits until nobody reads standard output any more, so that `fallcast tail chat | head -1` ends with the first message
-/// and not only when a second one comes. Waits forever where the system doesn't tell.
+/// Waits until nobody reads standard output any more, so that `fallcast tail chat | head -1` ends with the first
+/// message and not only when a second one comes. Waits forever where the system doesn't tell.
 #[cfg(unix)]
 pub async fn closed() {
     if watch().await.is_err() {

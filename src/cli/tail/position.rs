@@ -38,7 +38,8 @@ impl Position {
         self.cursor.as_ref().map_or_else(|| self.asked.clone(), ToString::to_string)
     }
 
-    /// Takes the position at which a subscription begins. Only the first one is news, since the later ones were asked for.
+    /// Takes the position at which a subscription begins. Only the first one is news, since the later ones were asked
+    /// for.
     pub fn begin(&mut self, cursor: Option<Cursor>) {
         if self.cursor.is_none() {
             self.cursor = cursor;

@@ -61,11 +61,11 @@ impl Request {
         self
     }
 
-    /// The bytes on the wire. `Host` is added unless it was given.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    /// The bytes on the wire, with `host` as the `Host` unless one was given.
+    pub fn to_bytes(&self, host: &str) -> Vec<u8> {
         let mut lines = vec![format!("{} {} HTTP/1.1", self.method, self.target)];
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-            lines.push("Host: localhost".to_owned());
+            lines.push(format!("Host: {host}"));
         }
         lines.extend(self.headers.iter().map(|(name, value)| format!("{name}: {value}")));
         lines.extend(self.body.as_ref().map(|body| format!("Content-Length: {}", body.len())));
@@ -196,7 +196,7 @@ impl Connection {
 
     /// Like `request`, but `None` if the server has hung up, as a draining one does between two requests.
     pub async fn try_request(&mut self, request: &Request) -> Option<Response> {
-        let written = self.try_write(&request.to_bytes()).await;
+        let written = self.try_write(&request.to_bytes(&self.host())).await;
         let answered = written && (!self.unread.is_empty() || self.fill().await);
         if !answered {
             return None;
@@ -208,7 +208,7 @@ impl Connection {
 
     /// Sends a request and reads nothing.
     pub async fn send(&mut self, request: &Request) {
-        self.write(&request.to_bytes()).await;
+        self.write(&request.to_bytes(&self.host())).await;
     }
 
     pub async fn write(&mut self, bytes: &[u8]) {
@@ -267,6 +267,11 @@ impl Connection {
     pub async fn read_to_end(&mut self) -> Vec<u8> {
         while self.fill().await {}
         std::mem::take(&mut self.unread)
+    }
+
+    /// The server's address, as a client puts it into `Host`.
+    pub fn host(&self) -> String {
+        self.stream.peer_addr().map_or_else(|_| "localhost".to_owned(), |address| address.to_string())
     }
 
     /// The port of the client's side.

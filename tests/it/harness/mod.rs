@@ -3,6 +3,7 @@
 //! Nothing in here shares code with the server. What the tests call a message was parsed from the bytes that the server
 //! sent.
 
+pub mod cutter;
 pub mod event;
 pub mod http;
 pub mod publisher;

@@ -1,0 +1,97 @@
+//! One address for all transports: what a client sends tells which one it wants.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    guard::{self, Guard, GuardContext},
+    http::header::{self, HeaderMap, HeaderValue},
+    web,
+};
+
+use crate::site;
+
+use super::{long_poll, problem::Problem, sse, state::State, stream, websocket};
+
+/// What a client wants at a channel's own address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    WebSocket,
+    Sse,
+    Stream,
+    Page,
+    LongPoll,
+}
+
+// ANCHOR: negotiate
+/// Serves a channel at its own address, over the transport that the request asks for.
+///
+/// # Errors
+/// Returns what the transport returns.
+pub async fn open(request: HttpRequest, body: web::Payload, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let answer = match wanted(request.headers()) {
+        Wanted::WebSocket => return websocket::open(request, body, state).await,
+        Wanted::Sse => sse::open(request, state).await,
+        Wanted::Stream => stream::open(request, state).await,
+        Wanted::LongPoll => long_poll::answer(request, state).await,
+        Wanted::Page => super::channel_name(&request).map(|_| site::channel_page(&request)),
+    };
+    answer.map(|mut response| {
+        // Caches must not mix the answers up.
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
+        response
+    })
+}
+
+fn wanted(headers: &HeaderMap) -> Wanted {
+    if is_websocket(headers) {
+        return Wanted::WebSocket;
+    }
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let first_known = accept.split(',').find_map(|range| match range.split(';').next().map(str::trim) {
+        Some("text/event-stream") => Some(Wanted::Sse),
+        Some("application/x-ndjson") => Some(Wanted::Stream),
+        Some("text/html") => Some(Wanted::Page),
+        Some("application/json") => Some(Wanted::LongPoll),
+        _ => None,
+    });
+    first_known.unwrap_or(Wanted::LongPoll)
+}
+// ANCHOR_END: negotiate
+
+/// Whether `Upgrade` asks for WebSocket. It may list several protocols (RFC 9110 §7.8); `h2c` is none that is spoken here.
+fn is_websocket(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::UPGRADE)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
+}
+
+/// A route guard that lets only requests for a WebSocket pass.
+pub fn wants_websocket() -> impl Guard {
+    guard::fn_guard(|context: &GuardContext<'_>| is_websocket(&context.head().headers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: header::HeaderName, value: &'static str, expected: Wanted) {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_static(value));
+        assert_eq!(wanted(&headers), expected, "{value}");
+    }
+
+    #[test]
+    fn the_transport_is_chosen_by_upgrade_and_accept() {
+        assert_eq!(wanted(&HeaderMap::new()), Wanted::LongPoll);
+        check(header::UPGRADE, "WebSocket", Wanted::WebSocket);
+        check(header::UPGRADE, "h2c, websocket", Wanted::WebSocket);
+        check(header::UPGRADE, "h2c", Wanted::LongPoll);
+        check(header::ACCEPT, "*/*", Wanted::LongPoll);
+        check(header::ACCEPT, "application/json", Wanted::LongPoll);
+        check(header::ACCEPT, "text/event-stream", Wanted::Sse);
+        check(header::ACCEPT, "application/x-ndjson, */*;q=0.1", Wanted::Stream);
+        check(header::ACCEPT, "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Wanted::Page);
+    }
+}

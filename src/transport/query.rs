@@ -1,0 +1,244 @@
+//! Query parameters: each known, each given once, each with a value that is understood. Never a silent default.
+
+use std::{borrow::Cow, str::FromStr, time::Duration};
+
+use actix_web::{HttpRequest, http::header};
+
+use crate::channel::{After, ClientName, DisplayName, IdempotencyKey, Label, Transport};
+
+use super::problem::Problem;
+
+/// The parameters of a request, as they were given.
+#[derive(Debug)]
+pub struct Query<'a> {
+    pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl<'a> Query<'a> {
+    /// Reads a query string (WHATWG URL §5.1) of which only `known` names may occur.
+    ///
+    /// Names that begin with `_` are left out: they only make addresses differ, for caches.
+    ///
+    /// # Errors
+    /// Refuses unknown names, names given twice, and `token`, which nobody understands yet.
+    pub fn read(query: &'a str, known: &[&str]) -> Result<Self, Problem> {
+        let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if name.starts_with('_') {
+                continue;
+            }
+            if name == "token" {
+                return Err(no_tokens());
+            }
+            if !known.contains(&&*name) {
+                let detail = format_args!("the parameter `{name}` is unknown here; known are {}", known.join(", "));
+                return Err(Problem::bad_request("unknown-parameter", detail));
+            }
+            if pairs.iter().any(|(other, _)| *other == name) {
+                return Err(Problem::bad_request("bad-parameter", format_args!("the parameter `{name}` is given twice")));
+            }
+            pairs.push((name, value));
+        }
+        Ok(Self { pairs })
+    }
+
+    /// A parameter's value.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+    }
+
+    /// A parameter's value, parsed.
+    ///
+    /// # Errors
+    /// Refuses a value that cannot be parsed.
+    pub fn parse<T: FromStr>(&self, name: &str) -> Result<Option<T>, Problem>
+    where
+        Problem: From<T::Err>,
+    {
+        Ok(self.get(name).map(str::parse).transpose()?)
+    }
+
+    /// A parameter that is `0` or `1`.
+    fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
+        match self.get(name) {
+            None => Ok(None),
+            Some("0") => Ok(Some(false)),
+            Some("1") => Ok(Some(true)),
+            Some(_) => Err(Problem::bad_request("bad-parameter", format_args!("`{name}` is 0 or 1"))),
+        }
+    }
+}
+
+fn no_tokens() -> Problem {
+    Problem::bad_request("no-tokens", "this server knows no access tokens; leave `token` and `Authorization` out")
+}
+
+/// The format of a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The payload, as far as possible as it was published.
+    Raw,
+    /// Every event as a JSON object.
+    Json,
+}
+
+/// What a subscription asks for.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// Where to begin.
+    pub after: After,
+    /// The format, `raw` unless asked otherwise where there is a choice.
+    pub format: Format,
+    /// The subscriber's secret name of itself, if it chose one.
+    pub client: Option<ClientName>,
+    /// Whether own messages are delivered too.
+    pub echo: bool,
+    /// Under which name to announce the subscriber.
+    pub shown_as: Option<DisplayName>,
+    /// Whether to tell who is here.
+    pub presence: bool,
+    /// How long a poll is held.
+    pub wait: Option<Duration>,
+}
+
+const COMMON: [&str; 6] = ["after", "format", "client", "echo", "as", "presence"];
+
+impl Wish {
+    /// Reads what a request for a transport asks for.
+    ///
+    /// # Errors
+    /// Names the parameter that is not understood.
+    pub fn read(request: &HttpRequest, transport: Transport) -> Result<Self, Problem> {
+        if request.headers().contains_key(header::AUTHORIZATION) {
+            return Err(no_tokens());
+        }
+        let mut known = COMMON.to_vec();
+        match transport {
+            Transport::Sse => known.push("lastEventId"),
+            Transport::LongPoll => known.push("wait"),
+            Transport::Websocket | Transport::Stream => {}
+        }
+        let query = Query::read(request.query_string(), &known)?;
+        let wish = Self {
+            after: after(request, &query, transport)?,
+            format: format(&query, transport)?,
+            client: query.parse("client")?,
+            echo: query.flag("echo")?.unwrap_or(true),
+            shown_as: query.parse("as")?,
+            presence: query.flag("presence")?.unwrap_or(false),
+            wait: query.get("wait").or_else(|| preferred_wait(request)).map(parse_wait).transpose()?,
+        };
+        if wish.presence && wish.format == Format::Raw && transport == Transport::Websocket {
+            let detail = "`presence=1` needs `format=json` on WebSocket, where `raw` carries no events";
+            return Err(Problem::bad_request("bad-parameter", detail));
+        }
+        Ok(wish)
+    }
+
+    /// The wish of a tutorial's `new WebSocket("ws://localhost:8080")`: raw, and without its own messages.
+    #[must_use]
+    pub const fn of_a_tutorial() -> Self {
+        Self {
+            after: After::End,
+            format: Format::Raw,
+            client: None,
+            echo: false,
+            shown_as: None,
+            presence: false,
+            wait: None,
+        }
+    }
+}
+
+/// On SSE the browser's header wins, for it is newer than the address that the page once wrote.
+fn after(request: &HttpRequest, query: &Query<'_>, transport: Transport) -> Result<After, Problem> {
+    if transport == Transport::Sse {
+        let header = request.headers().get("last-event-id");
+        let id = header.map(|value| value.to_str().unwrap_or("")).or_else(|| query.get("lastEventId"));
+        if let Some(id) = id.filter(|id| !id.is_empty() || header.is_some()) {
+            // `start` and `end` are no ids. Whatever is none is answered with a gap, for an error would end the
+            // EventSource for good (WHATWG HTML §9.2.3).
+            return Ok(id.parse().map_or(After::Unreadable, After::Cursor));
+        }
+    }
+    Ok(query.parse("after")?.unwrap_or_default())
+}
+
+fn format(query: &Query<'_>, transport: Transport) -> Result<Format, Problem> {
+    let has_choice = matches!(transport, Transport::Websocket | Transport::Sse);
+    match query.get("format") {
+        None if has_choice => Ok(Format::Raw),
+        None | Some("json") => Ok(Format::Json),
+        Some("raw") if has_choice => Ok(Format::Raw),
+        Some("raw") => Err(Problem::bad_request("bad-parameter", "this transport is always `format=json`")),
+        Some(_) => Err(Problem::bad_request("bad-parameter", "`format` is raw or json")),
+    }
+}
+
+/// `Prefer: wait=N` (RFC 7240 §4.3) is what the parameter is called in HTTP.
+fn preferred_wait(request: &HttpRequest) -> Option<&str> {
+    let preferences = request.headers().get("prefer")?.to_str().ok()?;
+    preferences.split([',', ';']).find_map(|preference| preference.trim().strip_prefix("wait="))
+}
+
+fn parse_wait(text: &str) -> Result<Duration, Problem> {
+    let (number, unit) = text.strip_suffix("ms").map_or((text, 1000), |number| (number, 1));
+    let is_number = !number.is_empty() && number.len() <= 9 && number.bytes().all(|byte| byte.is_ascii_digit());
+    match number.parse::<u64>() {
+        Ok(number) if is_number => Ok(Duration::from_millis(number * unit)),
+        _ => Err(Problem::bad_request("bad-parameter", "`wait` is a number of seconds, or of milliseconds such as 500ms")),
+    }
+}
+
+/// What comes with a publication beside its body.
+#[derive(Clone, Debug)]
+pub struct Labels {
+    /// The label.
+    pub label: Option<Label>,
+    /// Who publishes.
+    pub client: Option<ClientName>,
+    /// Under which name a repetition is recognized.
+    pub key: Option<IdempotencyKey>,
+}
+
+impl Labels {
+    /// Reads the parameters and headers of a POST.
+    ///
+    /// # Errors
+    /// Names the parameter or header that is not understood.
+    pub fn read(request: &HttpRequest) -> Result<Self, Problem> {
+        if request.headers().contains_key(header::AUTHORIZATION) {
+            return Err(no_tokens());
+        }
+        let query = Query::read(request.query_string(), &["client", "key", "type"])?;
+        Ok(Self {
+            label: query.parse("type")?,
+            client: either(request, "x-fallcast-client", &query, "client")?,
+            key: either(request, "idempotency-key", &query, "key")?,
+        })
+    }
+}
+
+/// A value that may come as a header or, to spare browsers a preflight, as a parameter; if both, then the same.
+fn either<T: FromStr + PartialEq>(
+    request: &HttpRequest,
+    header: &str,
+    query: &Query<'_>,
+    name: &str,
+) -> Result<Option<T>, Problem>
+where
+    Problem: From<T::Err>,
+{
+    let in_header = match request.headers().get(header) {
+        Some(value) => Some(value.to_str().unwrap_or("").parse::<T>()?),
+        None => None,
+    };
+    match (in_header, query.parse(name)?) {
+        (Some(in_header), Some(in_query)) if in_header != in_query => {
+            let detail = format_args!("the header `{header}` and the parameter `{name}` differ");
+            Err(Problem::bad_request("bad-parameter", detail))
+        }
+        (in_header, in_query) => Ok(in_header.or(in_query)),
+    }
+}

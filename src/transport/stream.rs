@@ -1,0 +1,48 @@
+//! The stream: newline-delimited JSON over one endless response, which `fetch` and `curl` read as it comes.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, StatusCode},
+    web,
+};
+
+use crate::{
+    channel::{Event, Transport},
+    delivery::EventBody,
+    wire::{self, Framing},
+};
+
+use super::{
+    channel_name,
+    problem::Problem,
+    query::Wish,
+    sse::headers,
+    state::State,
+    subscribe::{Opened, hangup},
+};
+
+const CONTENT_TYPE: &str = "application/x-ndjson";
+
+/// Opens a stream of one event object a line.
+///
+/// # Errors
+/// Tells why there is none.
+pub async fn open(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let name = channel_name(&request)?;
+    let wish = Wish::read(&request, Transport::Stream)?;
+    if request.method() == Method::HEAD {
+        return Ok(headers(StatusCode::OK, CONTENT_TYPE).finish());
+    }
+    if state.is_draining() {
+        return Err(Problem::draining());
+    }
+    let opened = Opened::new(&state, &request, &name, wish, Transport::Stream)?;
+    let mut opening = Vec::new();
+    wire::encode_event(Framing::JsonLines, &Event::Hello(opened.hello(&state)), &mut opening);
+    if let Some(gap) = &opened.gap {
+        wire::encode_event(Framing::JsonLines, &Event::Gap(gap.clone()), &mut opening);
+    }
+    let stay = opened.announce(&request);
+    let subscription = opened.start(&state.worker(), Framing::JsonLines, opening, hangup(&request));
+    Ok(headers(StatusCode::OK, CONTENT_TYPE).body(EventBody::new(subscription, stay)))
+}
