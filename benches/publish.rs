@@ -5,11 +5,14 @@
 
 use std::{
     error::Error,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use fallcast::channel::{ChannelName, ContentType, Data, Hub, Publication};
+use fallcast::channel::{
+    ChannelLimits, ChannelName, ContentType, Data, Hub, HubLimits, KeyLimits, PresenceLimits, Publication, Retention,
+};
 use futures_util::FutureExt as _;
 
 const PAYLOAD: &[u8; 64] = b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -33,6 +36,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let verdict = if median * 1e6 >= TARGET { "met" } else { "missed" };
     println!("publishing in process: **{median:.2}** ({min:.2}–{max:.2}) million messages/s; target ≥ 1: {verdict}");
     Ok(())
+}
+
+/// Bounds of the usual size. Only the number of messages is ever reached.
+fn limits() -> HubLimits {
+    let hour = Duration::from_secs(3600);
+    let channel = ChannelLimits {
+        retention: Retention { messages: 10_000, bytes: 64 << 20, age: hour },
+        presence: PresenceLimits { grace: hour, members: 1000 },
+        keys: KeyLimits { window: hour, per_channel: 1000, in_all: 1000 },
+    };
+    HubLimits { channels: 1000, expiry: hour, bytes_in_all: 256 << 20, channel: Arc::new(channel) }
 }
 
 /// Publishes without a pause, and returns the messages per second.

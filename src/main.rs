@@ -1,1 +1,5 @@
-fn main() {}
+//! The `fallcast` program.
+
+fn main() -> std::process::ExitCode {
+    fallcast::cli::main()
+}

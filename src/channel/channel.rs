@@ -147,6 +147,24 @@ impl Channel {
         self.presence_version.subscribe()
     }
 
+    /// What a publication's key already stands for.
+    pub(super) fn find_key(
+        &self,
+        publication: &Publication,
+        hasher: &RandomState,
+    ) -> Option<Result<Published, PublishError>> {
+        let key = publication.key.as_ref()?;
+        let known = self.lock_state().keys.find(key, keys::digest(publication, hasher))?;
+        Some(self.known_result(&known))
+    }
+
+    fn known_result(&self, known: &Known) -> Result<Published, PublishError> {
+        match *known {
+            Known::Same(offset) => Ok(Published { id: self.cursor(offset), repeated: true }),
+            Known::Other => Err(PublishError::KeyReused),
+        }
+    }
+
     // ANCHOR: publish
     /// Appends a publication and wakes whoever waits for it.
     ///
@@ -161,8 +179,7 @@ impl Channel {
         let mut state = self.lock_state();
         let known = publication.key.as_ref().zip(digest).and_then(|(key, digest)| state.keys.find(key, digest));
         match known {
-            Some(Known::Same(offset)) => return Ok(Published { id: self.cursor(offset), repeated: true }),
-            Some(Known::Other) => return Err(PublishError::KeyReused),
+            Some(known) => return self.known_result(&known),
             None if digest.is_some() && !state.keys.has_room(&self.limits.keys) => {
                 return Err(PublishError::KeysFull);
             }

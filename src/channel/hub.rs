@@ -101,6 +101,10 @@ impl Hub {
     #[expect(clippy::unused_async, reason = "the engine of a cluster will be asked over a socket")]
     pub async fn publish(&self, name: &ChannelName, publication: Publication) -> Result<Published, PublishError> {
         let channel = self.channel(name).map_err(|ChannelsFull| PublishError::ChannelsFull)?;
+        // A repetition needs no room.
+        if let Some(result) = channel.find_key(&publication, &self.hasher) {
+            return result;
+        }
         self.make_room(&channel, publication.data.len() + MESSAGE_OVERHEAD)?;
         let publisher = publication.client.as_ref().map(|client| self.member(client));
         channel.append(publication, publisher, &self.hasher)

@@ -82,12 +82,6 @@ impl Keys {
             }
         }
     }
-
-    /// Whether no key is remembered.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.results.is_empty()
-    }
 }
 
 impl Drop for Keys {

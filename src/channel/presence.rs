@@ -35,6 +35,7 @@ pub struct Presence {
     version: u64,
     /// What pollers, who have no connection to remember it by, were last told.
     told: HashMap<MemberId, (u64, Instant)>,
+    stays: u64,
     limits: PresenceLimits,
 }
 
@@ -44,13 +45,15 @@ struct Member {
     transport: Transport,
     connections: usize,
     leaves_at: Option<Instant>,
+    /// Which stay this is. A connection of an earlier one, that ends after the member has come back, ends nothing.
+    stay: u64,
 }
 
 impl Presence {
     /// Returns an empty room.
     #[must_use]
     pub fn new(limits: PresenceLimits) -> Self {
-        Self { members: HashMap::new(), changes: VecDeque::new(), version: 0, told: HashMap::new(), limits }
+        Self { members: HashMap::new(), changes: VecDeque::new(), version: 0, told: HashMap::new(), stays: 0, limits }
     }
 
     /// The number of changes so far.
@@ -59,30 +62,33 @@ impl Presence {
         self.version
     }
 
-    /// Adds a connection of a member. Returns whether it is announced at all; beyond the limit it is not.
-    pub fn enter(&mut self, id: MemberId, shown_as: DisplayName, transport: Transport) -> bool {
+    /// Adds a connection of a member. Returns the number of the stay; beyond the limit there is none.
+    pub fn enter(&mut self, id: MemberId, shown_as: DisplayName, transport: Transport) -> Option<u64> {
         if let Some(member) = self.members.get_mut(&id) {
             let renamed = member.shown_as != shown_as;
             member.connections += 1;
             member.leaves_at = None;
             member.shown_as = shown_as;
             member.transport = transport;
+            let stay = member.stay;
             if renamed {
                 self.announce_join(id);
             }
-            return true;
+            return Some(stay);
         }
         if self.members.len() >= self.limits.members {
-            return false;
+            return None;
         }
-        self.members.insert(id, Member { shown_as, transport, connections: 1, leaves_at: None });
+        self.stays += 1;
+        let stay = self.stays;
+        self.members.insert(id, Member { shown_as, transport, connections: 1, leaves_at: None, stay });
         self.announce_join(id);
-        true
+        Some(stay)
     }
 
     /// Removes a connection of a member, who leaves when the grace is over and no other connection has come.
-    pub fn exit(&mut self, id: MemberId, now: Instant) {
-        if let Some(member) = self.members.get_mut(&id) {
+    pub fn exit(&mut self, id: MemberId, stay: u64, now: Instant) {
+        if let Some(member) = self.members.get_mut(&id).filter(|member| member.stay == stay) {
             member.connections = member.connections.saturating_sub(1);
             if member.connections == 0 {
                 member.leaves_at = Some(now + self.limits.grace);
@@ -202,11 +208,11 @@ mod tests {
     fn a_hop_makes_nobody_flap_and_who_stays_away_has_left() {
         let (mut room, start) = (room(), Instant::now());
         room.enter(MemberId(1), name("Ada"), Transport::Websocket);
-        room.exit(MemberId(1), start);
+        room.exit(MemberId(1), 1, start);
         room.enter(MemberId(1), name("Ada"), Transport::Sse);
         assert!(!room.sweep(start + Duration::from_secs(60)));
         assert_eq!(actions(&room.since(Some(0))), ["join"]);
-        room.exit(MemberId(1), start);
+        room.exit(MemberId(1), 1, start);
         assert!(!room.sweep(start + Duration::from_secs(29)));
         assert!(room.sweep(start + Duration::from_secs(30)));
         assert_eq!(actions(&room.since(Some(0))), ["join", "leave"]);
@@ -217,9 +223,19 @@ mod tests {
         let mut room = room();
         room.enter(MemberId(1), name("Ada"), Transport::Websocket);
         room.enter(MemberId(1), name("Ada"), Transport::Websocket);
-        room.exit(MemberId(1), Instant::now());
+        room.exit(MemberId(1), 1, Instant::now());
         room.leave(MemberId(1));
         assert_eq!(actions(&room.since(Some(0))), ["join"]);
+    }
+
+    #[test]
+    fn a_connection_that_outlives_its_stay_does_not_end_the_next_one() {
+        let (mut room, start) = (room(), Instant::now());
+        room.enter(MemberId(1), name("Ada"), Transport::Sse);
+        room.leave_for_good(MemberId(1));
+        room.enter(MemberId(1), name("Ada"), Transport::Sse);
+        room.exit(MemberId(1), 1, start);
+        assert!(!room.sweep(start + Duration::from_secs(60)));
     }
 
     #[test]
@@ -237,8 +253,8 @@ mod tests {
     #[test]
     fn members_are_bounded() {
         let mut room = room();
-        assert!(room.enter(MemberId(1), name("Ada"), Transport::Sse));
-        assert!(room.enter(MemberId(2), name("Bob"), Transport::Sse));
-        assert!(!room.enter(MemberId(3), name("Eve"), Transport::Sse));
+        assert!(room.enter(MemberId(1), name("Ada"), Transport::Sse).is_some());
+        assert!(room.enter(MemberId(2), name("Bob"), Transport::Sse).is_some());
+        assert!(room.enter(MemberId(3), name("Eve"), Transport::Sse).is_none());
     }
 }

@@ -83,6 +83,8 @@ pub struct Subscription {
     heartbeat_at_ms: u64,
     /// When this subscriber is let go, once the server drains.
     leave_at_ms: Option<u64>,
+    /// The head at that moment: what was published before is delivered before the goodbye.
+    last_offset: Option<u64>,
     /// Whether it has caught up once; only from then on do its delays tell something about the server.
     is_live: bool,
     is_over: bool,
@@ -106,6 +108,7 @@ impl Subscription {
             transport: start.transport,
             heartbeat_at_ms: worker.now_ms() + worker.pace().heartbeat_ms(),
             leave_at_ms: None,
+            last_offset: None,
             is_live: start.position >= fanout.head(),
             is_over: false,
             _counted: start.channel.count_in(start.transport),
@@ -229,7 +232,7 @@ impl Subscription {
         let (lead, spread) = (worker.pace().drain_lead, worker.pace().drain_spread);
         let moment = || since + millis(lead) + fastrand::u64(0..=millis(spread));
         let leave_at = *self.leave_at_ms.get_or_insert_with(moment);
-        if worker.now_ms() < leave_at {
+        if worker.now_ms() < leave_at || self.position < *self.last_offset.get_or_insert_with(|| self.fanout.head()) {
             return None;
         }
         self.is_over = true;

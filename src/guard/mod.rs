@@ -36,6 +36,8 @@ pub struct Caller<'a> {
     pub standing: Standing<'a>,
     /// Its address; behind a proxy, the proxy's.
     pub address: Option<IpAddr>,
+    /// Whether it asked for this machine by a name that only this machine has: `localhost` or a loopback address.
+    pub asked_for_loopback: bool,
     /// What was decided about its connection when it was accepted.
     pub connection: Verdict,
 }
@@ -129,8 +131,10 @@ impl Guard {
     }
 
     fn operator(&self, caller: &Caller<'_>) -> Result<(), Refusal> {
+        // A page can make its own host name point to 127.0.0.1, and the browser on this machine then asks us in its name.
         let is_local = caller.address.is_some_and(|address| address.to_canonical().is_loopback());
-        let is_foreign_page = matches!(caller.standing, Standing::Foreign);
-        if self.operators_anywhere || (is_local && !is_foreign_page) { Ok(()) } else { Err(Refusal::NotAnOperator) }
+        let is_page = matches!(caller.standing, Standing::Foreign);
+        let is_operator = is_local && caller.asked_for_loopback && !is_page;
+        if self.operators_anywhere || is_operator { Ok(()) } else { Err(Refusal::NotAnOperator) }
     }
 }

@@ -17,13 +17,7 @@ use crate::{
     wire::{self, Framing},
 };
 
-use super::{
-    channel_name,
-    problem::Problem,
-    query::Wish,
-    state::State,
-    subscribe::Opened,
-};
+use super::{channel_name, problem::Problem, query::Wish, state::State, subscribe::Opened};
 
 /// How many bytes of events one answer holds at most, unless a single event is larger.
 const MAX_BATCH: usize = 256 * 1024;

@@ -18,7 +18,7 @@ mod websocket;
 
 pub use cors::add_headers;
 pub use problem::Problem;
-pub use state::State;
+pub use state::{Settings, State};
 
 use actix_web::{
     HttpRequest, HttpResponse, Route,
@@ -89,7 +89,8 @@ fn options() -> Route {
 
 async fn method_not_allowed(allowed: &'static str) -> Result<HttpResponse, Problem> {
     let detail = format_args!("this address takes {allowed}");
-    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This method is not taken", detail);
+    let problem =
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This method is not taken", detail);
     Err(problem.with_header(header::ALLOW, allowed))
 }
 

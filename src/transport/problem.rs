@@ -22,14 +22,14 @@ pub struct Problem {
     title: &'static str,
     detail: String,
     retry_after: Option<Duration>,
-    header: Option<(header::HeaderName, &'static str)>,
+    headers: Vec<(header::HeaderName, &'static str)>,
 }
 
 impl Problem {
     /// Returns a problem. `kind` is its short name in the `type` and in the metrics.
     #[must_use]
     pub fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl fmt::Display) -> Self {
-        Self { status, kind, title, detail: detail.to_string(), retry_after: None, header: None }
+        Self { status, kind, title, detail: detail.to_string(), retry_after: None, headers: Vec::new() }
     }
 
     /// A parameter, header or body that cannot be understood.
@@ -54,7 +54,12 @@ impl Problem {
     /// A kind of body that is not taken.
     #[must_use]
     pub fn unsupported(detail: impl fmt::Display) -> Self {
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "This kind of body is not taken", detail)
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            "This kind of body is not taken",
+            detail,
+        )
     }
 
     /// The server has no room now.
@@ -80,7 +85,7 @@ impl Problem {
     /// Adds a header to the answer.
     #[must_use]
     pub fn with_header(mut self, name: header::HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, value));
+        self.headers.push((name, value));
         self
     }
 
@@ -145,7 +150,7 @@ impl ResponseError for Problem {
         if let Some(after) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, after.as_secs_f64().ceil().max(1.0).to_string()));
         }
-        if let Some((name, value)) = &self.header {
+        for (name, value) in &self.headers {
             response.insert_header((name.clone(), *value));
         }
         response.content_type("application/problem+json").body(self.document().to_string())
@@ -183,11 +188,15 @@ impl From<ChannelsFull> for Problem {
 impl From<PublishError> for Problem {
     fn from(fault: PublishError) -> Self {
         match fault {
-            PublishError::KeyReused => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "The key stands for another publication", fault)
-            }
+            PublishError::KeyReused => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "key-reused",
+                "The key stands for another publication",
+                fault,
+            ),
             PublishError::KeysFull => {
-                let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "keys-full", "Too many keys are remembered", fault);
+                let problem =
+                    Self::new(StatusCode::TOO_MANY_REQUESTS, "keys-full", "Too many keys are remembered", fault);
                 problem.retry_after(Duration::from_secs(10))
             }
             PublishError::ChannelsFull => ChannelsFull.into(),

@@ -132,7 +132,9 @@ mod tests {
 
     #[test]
     fn content_types_are_read_without_their_parameters() {
-        let read = |value| parse_content_type(value).map(|of| of.as_str().to_owned()).map_err(|problem| problem.status().as_u16());
+        let read = |value| {
+            parse_content_type(value).map(|of| of.as_str().to_owned()).map_err(|problem| problem.status().as_u16())
+        };
         assert_eq!(read("application/json; charset=UTF-8"), Ok("application/json".into()));
         assert_eq!(read("Text/HTML;charset=\"utf-8\""), Ok("text/html".into()));
         assert_eq!(read("application/x-www-form-urlencoded"), Ok("text/plain".into()));

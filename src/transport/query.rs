@@ -35,7 +35,10 @@ impl<'a> Query<'a> {
                 return Err(Problem::bad_request("unknown-parameter", detail));
             }
             if pairs.iter().any(|(other, _)| *other == name) {
-                return Err(Problem::bad_request("bad-parameter", format_args!("the parameter `{name}` is given twice")));
+                return Err(Problem::bad_request(
+                    "bad-parameter",
+                    format_args!("the parameter `{name}` is given twice"),
+                ));
             }
             pairs.push((name, value));
         }
@@ -187,7 +190,10 @@ fn parse_wait(text: &str) -> Result<Duration, Problem> {
     let is_number = !number.is_empty() && number.len() <= 9 && number.bytes().all(|byte| byte.is_ascii_digit());
     match number.parse::<u64>() {
         Ok(number) if is_number => Ok(Duration::from_millis(number * unit)),
-        _ => Err(Problem::bad_request("bad-parameter", "`wait` is a number of seconds, or of milliseconds such as 500ms")),
+        _ => Err(Problem::bad_request(
+            "bad-parameter",
+            "`wait` is a number of seconds, or of milliseconds such as 500ms",
+        )),
     }
 }
 

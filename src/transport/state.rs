@@ -72,9 +72,17 @@ impl State {
         Caller {
             standing: self.guard.origins().judge(origin, host(request)),
             address: request.peer_addr().map(|peer| peer.ip()),
+            asked_for_loopback: host(request).is_some_and(is_loopback_name),
             connection: request.conn_data::<Ticket>().map_or(Verdict::Admitted, Ticket::verdict),
         }
     }
+}
+
+fn is_loopback_name(authority: &str) -> bool {
+    let has_port = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']'));
+    let host = has_port.map_or(authority, |(host, _)| host);
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The host that the request was sent to: a header in HTTP/1.1, part of the target in HTTP/2.

@@ -5,9 +5,7 @@ use std::{rc::Rc, sync::Arc, time::Instant};
 use actix_web::HttpRequest;
 
 use crate::{
-    channel::{
-        Channel, ChannelName, ClientName, Cursor, Gap, Hello, MemberId, PROTOCOL_VERSION, Transport,
-    },
+    channel::{Channel, ChannelName, ClientName, Cursor, Gap, Hello, MemberId, PROTOCOL_VERSION, Transport},
     delivery::{Hangup, PresenceFrom, Start, Subscription, Worker},
     guard::Action,
     wire::Framing,
@@ -96,13 +94,19 @@ impl Opened {
             (None, _) => None,
         }?;
         let (member, transport) = (self.member, self.transport);
-        let is_announced = self.channel.change_presence(|room| room.enter(member, shown_as, transport));
-        is_announced.then(|| Stay { channel: Arc::clone(&self.channel), member })
+        let number = self.channel.change_presence(|room| room.enter(member, shown_as, transport))?;
+        Some(Stay { channel: Arc::clone(&self.channel), member, number })
     }
 
     /// Starts delivery.
     #[must_use]
-    pub fn start(&self, worker: &Rc<Worker>, framing: Framing, opening: Vec<u8>, hangup: Option<Hangup>) -> Subscription {
+    pub fn start(
+        &self,
+        worker: &Rc<Worker>,
+        framing: Framing,
+        opening: Vec<u8>,
+        hangup: Option<Hangup>,
+    ) -> Subscription {
         let start = Start {
             channel: Arc::clone(&self.channel),
             transport: self.transport,
@@ -132,6 +136,7 @@ pub fn hangup(request: &HttpRequest) -> Option<Hangup> {
 pub struct Stay {
     channel: Arc<Channel>,
     member: MemberId,
+    number: u64,
 }
 
 impl Stay {
@@ -145,6 +150,6 @@ impl Stay {
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        self.channel.change_presence(|room| room.exit(self.member, Instant::now()));
+        self.channel.change_presence(|room| room.exit(self.member, self.number, Instant::now()));
     }
 }

@@ -106,7 +106,7 @@ fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::channel::{ContentType, Cursor, Gap, GapReason, Heartbeat};
+    use crate::channel::{Cursor, Gap, GapReason, Heartbeat};
     use proptest::prelude::*;
 
     pub(crate) fn epoch() -> Epoch {

@@ -36,7 +36,7 @@ export function startBrowser() {
 export async function openPage(browser, origin, options) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(60_000);
 
   /** @type {string[]} */
   const faults = [];

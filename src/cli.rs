@@ -1,0 +1,110 @@
+//! The command line: `fallcast serve`, `fallcast publish`, `fallcast tail`.
+
+mod argument;
+mod backoff;
+mod error;
+mod ndjson;
+mod notice;
+mod publish;
+mod remote;
+mod sse_parser;
+mod tail;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    config::{Config, LogFormat, Settings},
+    server,
+};
+
+pub use remote::Fingerprint;
+
+const EXAMPLES: &str = "\
+Examples:
+  fallcast                                  serve on http://localhost:8080, for this machine only
+  fallcast serve --host 0.0.0.0             serve the room, and print how to get in
+  fallcast publish chat hello               (or: curl -d hello http://localhost:8080/channels/chat)
+  fallcast tail chat --after start          read a channel from its oldest message on
+";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  fallcast serve --port 9000
+  fallcast serve --host 0.0.0.0 --tls-self-signed          a class on one Wi-Fi, with HTTP/2
+  fallcast serve --allow-origin https://example.org        pages from elsewhere may connect and publish
+  fallcast serve --config fallcast.toml                    the flags as keys: port = 9000, heartbeat = \"10s\"
+";
+
+/// One broadcast channel over WebSocket, server-sent events, long-polling and a stream, with one cursor on all of them.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Without a command, the flags of `serve` can be given directly.
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve channels, the site and the book (the default).
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Box<ServeArgs>),
+    /// Publish to a channel.
+    Publish(publish::PublishArgs),
+    /// Read a channel, and go on reading through every kind of failure.
+    Tail(tail::TailArgs),
+}
+
+#[derive(Args, Clone, Debug, Default)]
+struct ServeArgs {
+    /// Read settings from this TOML file. Flags and environment win over it.
+    #[arg(long, value_name = "FILE", env = "FALLCAST_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        None => serve(cli.serve),
+        Some(Command::Serve(args)) => serve(*args),
+        Some(Command::Publish(args)) => block_on(publish::run(args)).map_err(|error| error.to_string()),
+        Some(Command::Tail(args)) => block_on(tail::run(args)).map_err(|error| error.to_string()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn block_on<T>(command: impl Future<Output = T>) -> T {
+    actix_rt::System::new().block_on(command)
+}
+
+fn serve(args: ServeArgs) -> Result<(), String> {
+    let config = Config::new(args.settings, args.config).map_err(|error| error.to_string())?;
+    start_logging(&config)?;
+    block_on(server::run(config)).map_err(|error| error.to_string())
+}
+
+fn start_logging(config: &Config) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&config.log_level)
+        .map_err(|fault| format!("--log-level: {fault}; try info or fallcast=debug"))?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => logs.init(),
+        LogFormat::Json => logs.json().init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! The site: pages, scripts and the book, embedded in the binary. Nothing is fetched from elsewhere.
+
+use std::borrow::Cow;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, header},
+    web,
+};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+/// The pages, scripts and styles of the folder beside this file.
+#[derive(RustEmbed)]
+#[folder = "src/site/pages/"]
+struct Pages;
+
+/// The book as `build.rs` rendered it, or the page that says how to get it.
+#[derive(RustEmbed)]
+#[folder = "$OUT_DIR/book/"]
+struct Book;
+
+/// What the site's own pages may load: nothing from elsewhere, and no script within the page.
+const PAGE_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; base-uri 'none'";
+
+/// mdBook's pages carry scripts and styles within; they still load nothing from elsewhere.
+const BOOK_POLICY: &str = "default-src 'self' 'unsafe-inline' data:; connect-src 'self'; base-uri 'none'";
+
+/// The addresses of the site.
+pub fn routes(app: &mut web::ServiceConfig) {
+    app.route("/", web::get().to(landing_page))
+        .route("/", web::head().to(landing_page))
+        .route("/site/{file:.*}", web::get().to(page_file))
+        .route("/site/{file:.*}", web::head().to(page_file))
+        .route("/book", web::get().to(book_index))
+        .route("/book/{file:.*}", web::get().to(book_file))
+        .route("/book/{file:.*}", web::head().to(book_file));
+}
+
+async fn landing_page(request: HttpRequest) -> HttpResponse {
+    page(&request, "index.html")
+}
+
+/// The page that shows a channel live.
+#[must_use]
+pub fn channel_page(request: &HttpRequest) -> HttpResponse {
+    page(request, "channel.html")
+}
+
+fn page(request: &HttpRequest, name: &str) -> HttpResponse {
+    serve(request, name, Pages::get(name), PAGE_POLICY)
+}
+
+async fn page_file(request: HttpRequest, file: web::Path<String>) -> HttpResponse {
+    page(&request, &file)
+}
+
+async fn book_index() -> HttpResponse {
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/book/")).finish()
+}
+
+async fn book_file(request: HttpRequest, file: web::Path<String>) -> HttpResponse {
+    let name = if file.is_empty() || file.ends_with('/') { format!("{file}index.html") } else { file.into_inner() };
+    serve(&request, &name, Book::get(&name), BOOK_POLICY)
+}
+
+fn serve(request: &HttpRequest, name: &str, file: Option<EmbeddedFile>, policy: &'static str) -> HttpResponse {
+    let Some(file) = file else {
+        return HttpResponse::NotFound().content_type("text/plain; charset=utf-8").body("There is nothing here.\n");
+    };
+    let tag = entity_tag(&file);
+    if request.headers().get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+        return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
+    }
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((header::CONTENT_TYPE, content_type(name)))
+        // A new build has new pages under the same addresses, so browsers ask each time, and mostly hear "not modified".
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::ETAG, tag))
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    if request.method() == Method::HEAD {
+        return response.finish();
+    }
+    match file.data {
+        Cow::Borrowed(bytes) => response.body(bytes),
+        Cow::Owned(bytes) => response.body(bytes),
+    }
+}
+
+fn entity_tag(file: &EmbeddedFile) -> String {
+    let hash = file.metadata.sha256_hash();
+    let hex: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{hex}\"")
+}
+
+fn content_type(name: &str) -> String {
+    let essence = mime_guess::from_path(name).first_or_octet_stream();
+    let is_text = essence.type_() == "text" || matches!(essence.subtype().as_str(), "javascript" | "json");
+    if is_text { format!("{}; charset=utf-8", essence.essence_str()) } else { essence.to_string() }
+}
