@@ -115,9 +115,11 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
         };
     }
     let server = server.run();
+    // Before anybody learns that the server is up: a signal that comes from then on must find it listening.
+    let signals = Signals::listen()?;
     announce::print(&config, &listeners, tls.as_ref());
     let sweeper = actix_rt::spawn(sweep(state.clone()));
-    let ending = actix_rt::spawn(end(server.handle(), state, drain, config.drain_time.0));
+    let ending = actix_rt::spawn(end(server.handle(), signals, state, drain, config.drain_time.0));
     server.await?;
     ending.abort();
     sweeper.abort();
@@ -274,14 +276,20 @@ const DRAIN_UNTIL: f64 = 0.85;
 
 // ANCHOR: end
 /// Ends the server in order when a signal comes: readiness fails, subscribers are let go one by one, the process ends.
-async fn end(server: ServerHandle, state: State, drain: watch::Sender<bool>, drain_time: Duration) {
-    signal().await;
+async fn end(
+    server: ServerHandle,
+    mut signals: Signals,
+    state: State,
+    drain: watch::Sender<bool>,
+    drain_time: Duration,
+) {
+    signals.next().await;
     let began = Instant::now();
     tracing::info!(within = ?drain_time, "draining; another signal ends at once");
     drain.send_replace(true);
     tokio::select! {
         () = until_all_have_left(&state, drain_time) => {}
-        () = signal() => {}
+        () = signals.next() => {}
     }
     tracing::info!(after = ?began.elapsed(), subscribers = subscribers(&state), "stopping");
     server.stop(false).await;
@@ -304,25 +312,41 @@ fn subscribers(state: &State) -> usize {
     state.hub.all().iter().map(|channel| channel.subscribers_in_all()).sum()
 }
 
-/// Waits for a signal to end.
+/// The signals that ask for an end.
 #[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-        _ => std::future::pending().await,
     }
 }
 
-/// Waits for a signal to end.
+/// The signals that ask for an end.
 #[cfg(not(unix))]
-async fn signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    const fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }

@@ -23,7 +23,7 @@ use super::{
     Result,
     framing::{Decoder, Received},
     options::{Plan, Transport},
-    payload,
+    payload::Payload,
     publisher::upgrade_request,
     server::PATIENCE,
     tally::Tally,
@@ -43,7 +43,7 @@ pub struct Audience {
     epoll: OwnedFd,
     address: SocketAddr,
     transport: Transport,
-    payload: usize,
+    payload: Payload,
     /// How long to sleep until something arrives.
     wait: Duration,
     subscribers: Vec<Subscriber>,
@@ -67,7 +67,7 @@ impl Audience {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
             address,
             transport,
-            payload: plan.payload as usize,
+            payload: Payload::of_length(plan.payload),
             wait: if plan.busy_poll { Duration::ZERO } else { LONGEST_WAIT },
             subscribers: Vec::with_capacity(count),
             subscribed: 0,
@@ -142,7 +142,7 @@ impl Audience {
         decoder.feed(&self.buffer[..length], |received| {
             match received {
                 Received::Message(message) => {
-                    self.tally.receive(number, payload::sequence(message, self.payload)?)?;
+                    self.tally.receive(number, self.payload.sequence(message)?)?;
                     deliveries += 1;
                     return Ok(());
                 }

@@ -60,7 +60,7 @@ pub struct Plan {
           value_parser = clap::value_parser!(u32).range(SMALLEST_PAYLOAD as i64..))]
     pub payload: u32,
     /// Length of each phase of a sample
-    #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "400ms", value_parser = humantime::parse_duration)]
     #[serde(serialize_with = "seconds")]
     pub phase: Duration,
     /// Messages that the publisher may be ahead of fallcast's slowest subscriber in the saturated phase; with thousands

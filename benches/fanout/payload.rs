@@ -11,26 +11,35 @@ const DIGITS: usize = 16;
 /// What the rest of the payload consists of: a character that no framing has to escape.
 const FILLER: u8 = b'.';
 
-/// The payload of message number `sequence`, `length` bytes long.
-pub fn make(sequence: usize, length: usize) -> Vec<u8> {
-    let mut payload = format!("{sequence:0DIGITS$}").into_bytes();
-    payload.resize(length, FILLER);
-    payload
+/// Makes and checks payloads of one length.
+pub struct Payload {
+    filler: Vec<u8>,
 }
 
-/// The sequence number of a received payload.
-///
-/// # Errors
-/// Fails if the payload isn't one that [`make`] could have made, or isn't `length` bytes long.
-pub fn sequence(payload: &[u8], length: usize) -> Result<usize> {
-    if payload.len() != length {
-        return Err(format!("a payload of {} bytes arrived as {}", length, payload.len()).into());
+impl Payload {
+    /// Prepares payloads of `length` bytes, at least [`DIGITS`].
+    pub fn of_length(length: u32) -> Self {
+        Self { filler: vec![FILLER; length as usize - DIGITS] }
     }
-    let (digits, filler) = payload.split_at(DIGITS);
-    if !digits.iter().all(u8::is_ascii_digit) || filler.iter().any(|&byte| byte != FILLER) {
-        return Err(format!("a payload arrived damaged: {:?}", String::from_utf8_lossy(payload)).into());
+
+    /// The payload of message number `sequence`.
+    pub fn make(&self, sequence: usize) -> Vec<u8> {
+        let mut payload = format!("{sequence:0DIGITS$}").into_bytes();
+        payload.extend_from_slice(&self.filler);
+        payload
     }
-    Ok(digits.iter().fold(0, |number, digit| number * 10 + usize::from(digit - b'0')))
+
+    /// The sequence number of a received payload.
+    ///
+    /// # Errors
+    /// Fails if the payload isn't one that [`make`](Self::make) could have made.
+    pub fn sequence(&self, payload: &[u8]) -> Result<usize> {
+        payload
+            .split_at_checked(DIGITS)
+            .filter(|&(digits, filler)| digits.iter().all(u8::is_ascii_digit) && filler == self.filler)
+            .map(|(digits, _)| digits.iter().fold(0, |number, digit| number * 10 + usize::from(digit - b'0')))
+            .ok_or_else(|| format!("a payload arrived damaged: {}", payload.escape_ascii()).into())
+    }
 }
 
 #[cfg(test)]
@@ -39,20 +48,25 @@ mod tests {
 
     #[test]
     fn a_payload_tells_its_sequence_number() {
+        let payload = Payload::of_length(64);
         for number in [0, 1, 42, 9_999_999_999_999_999] {
-            assert_eq!(sequence(&make(number, 64), 64).unwrap(), number);
+            let made = payload.make(number);
+            assert_eq!(made.len(), 64);
+            assert_eq!(payload.sequence(&made).unwrap(), number);
         }
     }
 
     #[test]
     fn a_damaged_payload_is_refused() {
-        let good = make(7, 20);
-        assert!(sequence(&good[..19], 20).is_err(), "cut off");
-        assert!(sequence(&good, 21).is_err(), "too short");
+        let payload = Payload::of_length(20);
+        let good = payload.make(7);
+        assert!(payload.sequence(&good[..19]).is_err(), "cut off");
+        assert!(payload.sequence(&good[..3]).is_err(), "cut off within the number");
+        assert!(payload.sequence(&[&good[..], b"."].concat()).is_err(), "too long");
         for position in 0..good.len() {
             let mut bad = good.clone();
             bad[position] = b'x';
-            assert!(sequence(&bad, 20).is_err(), "byte {position}");
+            assert!(payload.sequence(&bad).is_err(), "byte {position}");
         }
     }
 }

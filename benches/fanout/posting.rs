@@ -14,12 +14,15 @@ use super::{
     framing::Head,
     machine::Cores,
     options::Plan,
-    payload,
+    payload::Payload,
     server::{Contender, PATIENCE, Server},
 };
 
-/// Enough to keep a server busy while the load generator is between two requests.
-const CONNECTIONS: usize = 16;
+/// Connections that publish in turn with [`GROUPS`] − 1 other such groups. While one group's answers are awaited, the
+/// other's requests keep the server busy.
+const GROUP: usize = 16;
+
+const GROUPS: usize = 2;
 
 /// What one server did with the requests.
 #[derive(Serialize)]
@@ -37,7 +40,7 @@ impl Sample {
             Contender::Bare => Server::bare("bare-post", cores)?,
             Contender::Fallcast => Server::fallcast(plan, cores)?,
         };
-        let mut posters = Posters::connect(server.address, plan.payload as usize)?;
+        let mut posters = Posters::connect(server.address, &Payload::of_length(plan.payload))?;
         posters.post_for(plan.phase.mul_f64(0.2))?;
         let (before, start) = (server.settle()?, Instant::now());
         let messages = posters.post_for(plan.phase)?;
@@ -68,20 +71,22 @@ struct Posters {
 }
 
 impl Posters {
-    fn connect(address: SocketAddr, payload: usize) -> Result<Self> {
-        let mut connections = Vec::with_capacity(CONNECTIONS);
-        for _ in 0..CONNECTIONS {
+    fn connect(address: SocketAddr, payload: &Payload) -> Result<Self> {
+        let mut connections = Vec::with_capacity(GROUPS * GROUP);
+        for _ in 0..GROUPS * GROUP {
             let stream = TcpStream::connect(address)?;
             stream.set_nodelay(true)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             connections.push(stream);
         }
+        let body = payload.make(0);
         let mut request = format!(
             "POST /channels/bench HTTP/1.1\r\nHost: {address}\r\nContent-Type: text/plain\r\n\
-             Content-Length: {payload}\r\n\r\n"
+             Content-Length: {}\r\n\r\n",
+            body.len()
         )
         .into_bytes();
-        request.extend(payload::make(0, payload));
+        request.extend(body);
         Ok(Self { connections, request, offsets: Vec::new() })
     }
 
@@ -94,10 +99,14 @@ impl Posters {
         let mut messages = 0;
         loop {
             let last_turn = start.elapsed() >= duration;
-            for stream in &mut self.connections {
-                self.offsets.push(read_offset(stream)?);
-                messages += 1;
-                if !last_turn {
+            for group in self.connections.chunks_mut(GROUP) {
+                // The last request is probably answered last. Waiting for that first, the load generator sleeps once
+                // for all of them, instead of being woken by each answer at the server's expense.
+                for stream in group.iter_mut().rev() {
+                    self.offsets.push(read_offset(stream)?);
+                    messages += 1;
+                }
+                for stream in group.iter_mut().filter(|_| !last_turn) {
                     stream.write_all(&self.request)?;
                 }
             }

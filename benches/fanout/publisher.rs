@@ -8,8 +8,8 @@ use std::{
 use super::{
     Result, bare_sender,
     framing::{Decoder, websocket},
-    options::Transport,
-    payload,
+    options::{Plan, Transport},
+    payload::Payload,
     server::{Contender, PATIENCE},
 };
 
@@ -18,18 +18,19 @@ pub struct Publisher {
     stream: TcpStream,
     contender: Contender,
     transport: Transport,
-    payload: usize,
+    payload: Payload,
     outbox: Vec<u8>,
 }
 
 impl Publisher {
     /// Connects to fallcast as a WebSocket client that doesn't want to hear itself, or to the bare sender's control
     /// connection. The frames for the bare sender are those of `transport`.
-    pub fn connect(address: SocketAddr, contender: Contender, transport: Transport, payload: usize) -> Result<Self> {
+    pub fn connect(plan: &Plan, address: SocketAddr, contender: Contender, transport: Transport) -> Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
+        let payload = Payload::of_length(plan.payload);
         let mut publisher = Self { stream, contender, transport, payload, outbox: Vec::new() };
         match contender {
             Contender::Bare => publisher.stream.write_all(bare_sender::CONTROL)?,
@@ -58,7 +59,7 @@ impl Publisher {
 
     /// Adds message number `sequence` to what the next [`send`](Self::send) takes along.
     pub fn queue(&mut self, sequence: usize) {
-        let payload = payload::make(sequence, self.payload);
+        let payload = self.payload.make(sequence);
         self.outbox.extend(match self.contender {
             Contender::Fallcast => websocket::client_text(&payload),
             Contender::Bare => bare_sender::control_record(&ready_frame(self.transport, sequence, &payload)),
@@ -133,7 +134,7 @@ mod tests {
             (Transport::LongPoll, ""),
         ];
         for (transport, head) in heads {
-            let payload = payload::make(5, 300);
+            let payload = Payload::of_length(300).make(5);
             let stream = [head.as_bytes(), &ready_frame(transport, 5, &payload)].concat();
             let mut messages = Vec::new();
             let outcome = Decoder::new(transport).feed(&stream, |received| {

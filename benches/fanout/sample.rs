@@ -82,7 +82,7 @@ impl Sample {
             Contender::Bare => Server::bare("bare-sender", cores)?,
             Contender::Fallcast => Server::fallcast(plan, cores)?,
         };
-        let publisher = Publisher::connect(server.address, contender, transport, plan.payload as usize)?;
+        let publisher = Publisher::connect(plan, server.address, contender, transport)?;
         server.settle()?;
         let memory_before = server.memory()?;
         let start = Instant::now();

@@ -214,7 +214,7 @@ impl Drop for Fanout {
 /// Carries the channel's signals to this worker's waiters until the fan-out is dropped.
 async fn pump(fanout: Weak<Fanout>, channel: Arc<Channel>) {
     let heads = WatchStream::new(channel.watch_head()).map(News::Head);
-    let presence = WatchStream::from_changes(channel.watch_presence()).map(News::Presence);
+    let presence = WatchStream::new(channel.watch_presence()).map(News::Presence);
     drop(channel);
     let mut news = std::pin::pin!(heads.merge(presence));
     while let Some(news) = news.next().await {

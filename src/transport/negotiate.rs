@@ -46,16 +46,28 @@ fn wanted(headers: &HeaderMap) -> Wanted {
         return Wanted::WebSocket;
     }
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let first_known = accept.split(',').find_map(|range| match range.split(';').next().map(str::trim) {
-        Some("text/event-stream") => Some(Wanted::Sse),
-        Some("application/x-ndjson") => Some(Wanted::Stream),
-        Some("text/html") => Some(Wanted::Page),
-        Some("application/json") => Some(Wanted::LongPoll),
-        _ => None,
-    });
-    first_known.unwrap_or(Wanted::LongPoll)
+    let known = accept.split(',').filter_map(|range| Some((served_as(range)?, weight(range))));
+    // Of equal weights the first wins.
+    let best = known.reduce(|best, other| if other.1 > best.1 { other } else { best });
+    best.filter(|(_, weight)| *weight > 0.0).map_or(Wanted::LongPoll, |(wanted, _)| wanted)
 }
 // ANCHOR_END: negotiate
+
+fn served_as(range: &str) -> Option<Wanted> {
+    match range.split(';').next()?.trim().to_ascii_lowercase().as_str() {
+        "text/event-stream" => Some(Wanted::Sse),
+        "application/x-ndjson" => Some(Wanted::Stream),
+        "text/html" => Some(Wanted::Page),
+        "application/json" => Some(Wanted::LongPoll),
+        _ => None,
+    }
+}
+
+/// How much a media range is wanted: 1 unless `q` says otherwise (RFC 9110 §12.4.2).
+fn weight(range: &str) -> f32 {
+    let q = range.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("q="));
+    q.map_or(1.0, |q| q.parse().unwrap_or(0.0))
+}
 
 /// Whether `Upgrade` asks for WebSocket. It may list several protocols (RFC 9110 §7.8); `h2c` is none that is spoken here.
 fn is_websocket(headers: &HeaderMap) -> bool {
@@ -92,6 +104,8 @@ mod tests {
         check(header::ACCEPT, "application/json", Wanted::LongPoll);
         check(header::ACCEPT, "text/event-stream", Wanted::Sse);
         check(header::ACCEPT, "application/x-ndjson, */*;q=0.1", Wanted::Stream);
+        check(header::ACCEPT, "text/event-stream;q=0.1, application/json;q=0.9", Wanted::LongPoll);
+        check(header::ACCEPT, "text/event-stream;q=0", Wanted::LongPoll);
         check(header::ACCEPT, "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Wanted::Page);
     }
 }

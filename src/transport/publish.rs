@@ -41,7 +41,7 @@ pub async fn post(request: HttpRequest, body: web::Payload, state: web::Data<Sta
 
 /// The media type without parameters. None, and what `curl -d` sends, are text.
 fn content_type(request: &HttpRequest) -> Result<ContentType, Problem> {
-    if request.headers().contains_key(header::CONTENT_ENCODING) {
+    if request.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return Err(Problem::unsupported("a body with a `Content-Encoding` is not taken; send it as it is"));
     }
     let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return Ok(ContentType::Text) };
@@ -93,15 +93,20 @@ async fn read_body(
     // JSON may lose white space yet; its limit counts what is kept.
     let limit = state.settings.max_message * if content_type.is_json() { 2 } else { 1 };
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: usize| length > limit) {
-        return Err(Problem::too_large(state.settings.max_message));
+    if announced.is_some_and(|length: usize| length > limit.saturating_mul(READ_ON)) {
+        return Err(Problem::too_large(state.settings.max_message).with_header(header::CONNECTION, "close"));
     }
     let limit_of_time = state.settings.request_timeout;
     let body = actix_rt::time::timeout(limit_of_time, collect(body, limit)).await;
     match body {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(Some(fault))) => Err(Problem::bad_request("bad-body", format_args!("the body broke off: {fault}"))),
-        Ok(Err(None)) => Err(Problem::too_large(state.settings.max_message)),
+        Ok(Err(Unread::Broken(fault))) => {
+            Err(Problem::bad_request("bad-body", format_args!("the body broke off: {fault}")))
+        }
+        Ok(Err(Unread::Skipped)) => Err(Problem::too_large(state.settings.max_message)),
+        Ok(Err(Unread::Endless)) => {
+            Err(Problem::too_large(state.settings.max_message).with_header(header::CONNECTION, "close"))
+        }
         Err(_) => Err(Problem::new(
             actix_web::http::StatusCode::REQUEST_TIMEOUT,
             "too-slow",
@@ -112,18 +117,35 @@ async fn read_body(
     }
 }
 
-/// Collects the body; `Err(None)` is one beyond the limit.
-async fn collect(body: web::Payload, limit: usize) -> Result<Bytes, Option<actix_web::error::PayloadError>> {
+/// A body that is too large is read on up to so many times the limit, and thrown away. Most clients look at the answer
+/// only when they have sent everything, and would see no more than a broken connection.
+const READ_ON: usize = 4;
+
+/// Why a body is not there.
+enum Unread {
+    Broken(actix_web::error::PayloadError),
+    /// It was too large and was thrown away.
+    Skipped,
+    /// It was so large that nobody waited for its end.
+    Endless,
+}
+
+async fn collect(body: web::Payload, limit: usize) -> Result<Bytes, Unread> {
     let mut body = std::pin::pin!(body.into_inner());
-    let mut collected = BytesMut::new();
+    let (mut collected, mut size) = (BytesMut::new(), 0_usize);
     while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(Some)?;
-        if collected.len() + chunk.len() > limit {
-            return Err(None);
+        let chunk = chunk.map_err(Unread::Broken)?;
+        size = size.saturating_add(chunk.len());
+        if size > limit.saturating_mul(READ_ON) {
+            return Err(Unread::Endless);
         }
-        collected.extend_from_slice(&chunk);
+        if size <= limit {
+            collected.extend_from_slice(&chunk);
+        } else {
+            collected = BytesMut::new();
+        }
     }
-    Ok(collected.freeze())
+    if size <= limit { Ok(collected.freeze()) } else { Err(Unread::Skipped) }
 }
 
 #[cfg(test)]

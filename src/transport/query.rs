@@ -158,8 +158,9 @@ impl Wish {
 fn after(request: &HttpRequest, query: &Query<'_>, transport: Transport) -> Result<After, Problem> {
     if transport == Transport::Sse {
         let header = request.headers().get("last-event-id");
-        let id = header.map(|value| value.to_str().unwrap_or("")).or_else(|| query.get("lastEventId"));
-        if let Some(id) = id.filter(|id| !id.is_empty() || header.is_some()) {
+        // Bytes that are no text are an id too, only an unreadable one.
+        let id = header.map(|value| value.to_str().unwrap_or("?")).or_else(|| query.get("lastEventId"));
+        if let Some(id) = id.filter(|id| !id.is_empty()) {
             // `start` and `end` are no ids. Whatever is none is answered with a gap, for an error would end the
             // EventSource for good (WHATWG HTML §9.2.3).
             return Ok(id.parse().map_or(After::Unreadable, After::Cursor));

@@ -18,8 +18,6 @@ struct Head<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     label: Option<&'a str>,
     content_type: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    encoding: Option<&'static str>,
 }
 
 /// A cursor that borrows its epoch: encoding a message allocates nothing for it.
@@ -45,7 +43,6 @@ pub fn message(epoch: &Epoch, message: &Message, out: &mut Vec<u8>) {
         at: message.at_us,
         label: message.label.as_ref().map(Label::as_str),
         content_type: message.content_type.as_str(),
-        encoding: matches!(message.data, Data::Binary(_)).then_some("base64"),
     };
     write(&head, out);
     // The object is open again: JSON data are embedded as they are, byte for byte.
@@ -57,7 +54,7 @@ pub fn message(epoch: &Epoch, message: &Message, out: &mut Vec<u8>) {
         Data::Binary(bytes) => {
             out.push(b'"');
             base64(bytes, out);
-            out.push(b'"');
+            out.extend_from_slice(b"\",\"encoding\":\"base64\"");
         }
     }
     out.push(b'}');
@@ -150,13 +147,13 @@ pub(crate) mod tests {
             Data::Binary(vec![0, 255, 16].into()),
             "image/png",
             None,
-            r#"{"message":{"id":"k3f9z1.42","at":1795248000000001,"content_type":"image/png","encoding":"base64","data":"AP8Q"}}"#,
+            r#"{"message":{"id":"k3f9z1.42","at":1795248000000001,"content_type":"image/png","data":"AP8Q","encoding":"base64"}}"#,
         );
         check(
             Data::Binary(vec![].into()),
             "application/octet-stream",
             None,
-            r#"{"message":{"id":"k3f9z1.42","at":1795248000000001,"content_type":"application/octet-stream","encoding":"base64","data":""}}"#,
+            r#"{"message":{"id":"k3f9z1.42","at":1795248000000001,"content_type":"application/octet-stream","data":"","encoding":"base64"}}"#,
         );
     }
 

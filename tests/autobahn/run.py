@@ -40,8 +40,10 @@ def own_server():
     settings = {name: value for name, value in os.environ.items() if not name.startswith("FALLCAST_")}
     with subprocess.Popen([binary, "serve", *FLAGS], env=settings, stdout=subprocess.PIPE, text=True) as server:
         try:
-            origin = server.stdout.readline().strip().removeprefix("listening on http")
-            yield f"ws{origin}/channels/autobahn-{{case}}/ws?format=raw"
+            first_line = server.stdout.readline().strip()
+            if not first_line.startswith("listening on http"):
+                sys.exit(f"{binary} does not listen: {first_line}")
+            yield f"ws{first_line.removeprefix('listening on http')}/channels/autobahn-{{case}}/ws?format=raw"
         finally:
             server.kill()
 

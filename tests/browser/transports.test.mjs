@@ -46,7 +46,7 @@ test("EventSource resumes by itself on a line that is cut in the middle of event
 
 test("EventSource outlives the server: it hears goodbye, finds the next one, and is told of the gap", HANG_GUARD, async (test) => {
   const channel = freshChannel();
-  const first = await Server.start();
+  const first = await Server.start({ flags: ["--drain-time", "1s"] });
   test.after(() => first.stop());
   const page = await openReaderPage(test, first.origin);
   const cursor = await first.publish(channel, "before");
@@ -71,7 +71,7 @@ test("EventSource outlives the server: it hears goodbye, finds the next one, and
 });
 
 test("a WebSocket is closed with 1012 when the server drains", HANG_GUARD, async (test) => {
-  const draining = await Server.start();
+  const draining = await Server.start({ flags: ["--drain-time", "1s"] });
   test.after(() => draining.stop());
   const page = await openReaderPage(test, draining.origin);
   await draining.publish("lobby", "hello");

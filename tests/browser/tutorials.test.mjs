@@ -91,7 +91,11 @@ for (const [place, run] of Object.entries({ Chromium: runInChromium, "Node.js wi
   describe(`in ${place}`, () => {
     for (const tutorial of CHATS) {
       test(`${tutorial.file} talks to its like, and does not hear itself`, HANG_GUARD, async (test) => {
+        const witness = await enterLobby(test, tutorial);
         const one = await run(test, tutorial);
+        await one.evaluate(`${tutorial.socket}.send("is anybody there?")`);
+        // All that the one says before the other comes, it has said now.
+        await witness.logged("is anybody there?");
         const other = await run(test, tutorial);
 
         if (tutorial.greet) await other.evaluate(tutorial.greet);
@@ -100,7 +104,7 @@ for (const [place, run] of Object.entries({ Chromium: runInChromium, "Node.js wi
         await other.logged(tutorial.line("and hello to you"));
 
         // What a client had heard of itself, it would have logged before this.
-        await publish(serverOf(tutorial), "good night");
+        witness.say("good night");
         await Promise.all([one, other].map((client) => client.logged(tutorial.line("good night"))));
         assert.deepEqual(one.lines, [...tutorial.opening, ...[tutorial.greeting, "good night"].map(tutorial.line)]);
         assert.deepEqual(other.lines, [...tutorial.opening, ...["and hello to you", "good night"].map(tutorial.line)]);
@@ -109,10 +113,11 @@ for (const [place, run] of Object.entries({ Chromium: runInChromium, "Node.js wi
 
     for (const tutorial of CONNECTIONS) {
       test(`${tutorial.file} opens, and hears the lobby`, HANG_GUARD, async (test) => {
+        const somebody = await enterLobby(test, tutorial);
         const client = await run(test, tutorial);
 
         await client.evaluate(`${tutorial.socket}.onmessage = ({ data }) => console.log(data)`);
-        await publish(serverOf(tutorial), "is anybody there?");
+        somebody.say("is anybody there?");
         await client.logged("is anybody there?");
       });
     }
@@ -228,15 +233,16 @@ async function certificateOf(server) {
 }
 
 /**
- * Publishes a text in the lobby, as somebody else.
+ * Enters the lobby as somebody else, who logs what all others say.
  *
- * @param {Server} server
- * @param {string} text
+ * @param {import("node:test").TestContext} test
+ * @param {Tutorial} tutorial
  */
-async function publish(server, text) {
-  const socket = new TrustingWebSocket(server.origin.replace("http", "ws"));
+async function enterLobby(test, tutorial) {
+  const log = new Log();
+  const socket = new TrustingWebSocket(serverOf(tutorial).origin.replace("http", "ws"));
+  test.after(() => socket.terminate());
+  socket.on("message", (text) => log.add(text.toString()));
   await once(socket, "open");
-  socket.send(text);
-  socket.close(1000);
-  await once(socket, "close");
+  return Object.assign(log, { say: (/** @type {string} */ text) => socket.send(text) });
 }

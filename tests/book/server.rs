@@ -1,0 +1,84 @@
+//! A server of a test's own.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use serde_json::Value;
+
+/// A running server on a free port. It ends with this value.
+pub struct Server {
+    process: Child,
+    output: BufReader<ChildStdout>,
+    greeting: String,
+}
+
+impl Server {
+    /// Starts the server with `arguments` and waits until it listens.
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_fallcast"))
+            .args(arguments)
+            .args(["--port", "0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server can be started");
+        let output = BufReader::new(process.stdout.take().expect("its output is piped"));
+        let mut server = Self { process, output, greeting: String::new() };
+        server.output.read_line(&mut server.greeting).expect("the server greets");
+        server
+    }
+
+    /// The first lines of its output, at least one.
+    pub fn first_lines(&mut self, count: usize) -> Vec<String> {
+        let mut lines = vec![self.greeting.clone()];
+        while lines.len() < count {
+            let mut line = String::new();
+            self.output.read_line(&mut line).expect("the server's output can be read");
+            lines.push(line);
+        }
+        lines
+    }
+
+    /// The port that it has been given.
+    pub fn port(&self) -> u16 {
+        let port = self.greeting.trim_end().rsplit(':').next().and_then(|port| port.parse().ok());
+        port.unwrap_or_else(|| panic!("no port in {:?}", self.greeting))
+    }
+
+    /// The status of `GET path`.
+    #[cfg_attr(not(feature = "book"), expect(dead_code, reason = "only rendered pages are asked for"))]
+    pub fn status_of(&self, path: &str) -> u16 {
+        let response = self.get(path);
+        response.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{response}"))
+    }
+
+    /// How many subscribers all channels have together.
+    pub fn subscribers(&self) -> u64 {
+        let response = self.get("/channels");
+        let body = response.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let list: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error} in {response}"));
+        let channels = list["channels"].as_array().expect("a list of channels");
+        let by_transport = channels.iter().filter_map(|channel| channel["subscribers"].as_object());
+        by_transport.flat_map(|counts| counts.values()).filter_map(Value::as_u64).sum()
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut socket = TcpStream::connect(("localhost", self.port())).expect("the server listens");
+        write!(socket, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("it reads");
+        let mut response = Vec::new();
+        socket.read_to_end(&mut response).expect("it answers");
+        String::from_utf8_lossy(&response).into_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only if it has ended already.
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
