@@ -169,7 +169,7 @@ settings! {
     #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true, help_heading = "Listening")]
     tls_self_signed: bool = false, "false", "FALLCAST_TLS_SELF_SIGNED";
 
-    /// Let pages of this origin connect and publish, such as https://example.org; may be given several times, * is any.
+    /// Let pages of this origin connect and publish, such as `https://example.org`; may be given several times, * is any.
     #[arg(value_name = "ORIGIN", value_delimiter = ',', help_heading = "Who may do what")]
     allow_origin: Vec<String> = Vec::new(), "the server's own pages only", "FALLCAST_ALLOW_ORIGIN";
 
@@ -265,7 +265,7 @@ settings! {
     #[arg(value_name = "FORMAT", help_heading = "Logs")]
     log_format: LogFormat = LogFormat::Text, "text", "FALLCAST_LOG_FORMAT";
 
-    /// What is logged: error, warn, info, debug, trace, or a filter such as fallcast=debug,actix_server=warn.
+    /// What is logged: error, warn, info, debug, trace, or a filter such as `fallcast=debug,actix_server=warn`.
     #[arg(value_name = "FILTER", help_heading = "Logs")]
     log_level: String = "info,actix_server=warn".to_owned(), "info", "FALLCAST_LOG_LEVEL";
 }

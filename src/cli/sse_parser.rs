@@ -53,8 +53,8 @@ impl SseParser {
     }
 
     /// What a browser would send as `Last-Event-ID`: the `id:` of the last block that was complete, even without data.
-    #[must_use]
-    pub fn last_event_id(&self) -> &str {
+    #[cfg(test)]
+    fn last_event_id(&self) -> &str {
         &self.last_event_id
     }
 

@@ -330,7 +330,9 @@ impl Rings {
             rings.retain(|_, ring| ring.strong_count() > 0);
             rings.values().filter_map(Weak::upgrade).collect()
         };
-        alive.iter().for_each(|ring| ring.trim());
+        for ring in alive {
+            ring.trim();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(usize, Framing), Weak<Ring>>> {

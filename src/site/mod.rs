@@ -90,8 +90,8 @@ fn serve(request: &HttpRequest, name: &str, file: Option<EmbeddedFile>, policy: 
 
 fn entity_tag(file: &EmbeddedFile) -> String {
     let hash = file.metadata.sha256_hash();
-    let hex: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}\"")
+    let number = hash.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
+    format!("\"{number:016x}\"")
 }
 
 fn content_type(name: &str) -> String {

@@ -87,11 +87,11 @@ fn options() -> Route {
     web::method(Method::OPTIONS).to(cors::preflight)
 }
 
-async fn method_not_allowed(allowed: &'static str) -> Result<HttpResponse, Problem> {
+fn method_not_allowed(allowed: &'static str) -> std::future::Ready<Result<HttpResponse, Problem>> {
     let detail = format_args!("this address takes {allowed}");
     let problem =
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This method is not taken", detail);
-    Err(problem.with_header(header::ALLOW, allowed))
+    std::future::ready(Err(problem.with_header(header::ALLOW, allowed)))
 }
 
 /// The answer at an address that leads nowhere.

@@ -172,9 +172,8 @@ fn after(request: &HttpRequest, query: &Query<'_>, transport: Transport) -> Resu
 fn format(query: &Query<'_>, transport: Transport) -> Result<Format, Problem> {
     let has_choice = matches!(transport, Transport::Websocket | Transport::Sse);
     match query.get("format") {
-        None if has_choice => Ok(Format::Raw),
+        None | Some("raw") if has_choice => Ok(Format::Raw),
         None | Some("json") => Ok(Format::Json),
-        Some("raw") if has_choice => Ok(Format::Raw),
         Some("raw") => Err(Problem::bad_request("bad-parameter", "this transport is always `format=json`")),
         Some(_) => Err(Problem::bad_request("bad-parameter", "`format` is raw or json")),
     }

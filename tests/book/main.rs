@@ -12,6 +12,8 @@ mod markdown;
 mod names;
 #[cfg(feature = "book")]
 mod pages;
+#[cfg(not(feature = "book"))]
+mod placeholder;
 mod server;
 mod terminal;
 mod transcripts;

@@ -50,7 +50,7 @@ impl Server {
     }
 
     /// The status of `GET path`.
-    #[cfg_attr(not(feature = "book"), expect(dead_code, reason = "only rendered pages are asked for"))]
+    #[cfg(feature = "book")]
     pub fn status_of(&self, path: &str) -> u16 {
         let response = self.get(path);
         response.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{response}"))
@@ -66,7 +66,8 @@ impl Server {
         by_transport.flat_map(|counts| counts.values()).filter_map(Value::as_u64).sum()
     }
 
-    fn get(&self, path: &str) -> String {
+    /// The answer to `GET path`, head and body.
+    pub fn get(&self, path: &str) -> String {
         let mut socket = TcpStream::connect(("localhost", self.port())).expect("the server listens");
         write!(socket, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("it reads");
         let mut response = Vec::new();
