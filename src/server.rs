@@ -291,7 +291,7 @@ async fn end(
         () = until_all_have_left(&state, drain_time) => {}
         () = signals.next() => {}
     }
-    tracing::info!(after = ?began.elapsed(), subscribers = subscribers(&state), "stopping");
+    tracing::info!(after = ?began.elapsed(), subscribers = state.hub.subscribers(), "stopping");
     server.stop(false).await;
 }
 // ANCHOR_END: end
@@ -300,16 +300,12 @@ async fn until_all_have_left(state: &State, drain_time: Duration) {
     let lead = drain_time.mul_f64(DRAIN_LEAD);
     let last = Instant::now() + drain_time.mul_f64(DRAIN_UNTIL);
     tokio::time::sleep(lead).await;
-    while subscribers(state) > 0 && Instant::now() < last {
+    while state.hub.subscribers() > 0 && Instant::now() < last {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // The last goodbyes are in the sockets' buffers, and clients have to answer a close frame.
     let farewell = DISCONNECT_TIMEOUT.min(drain_time.mul_f64(1.0 - DRAIN_UNTIL));
     tokio::time::sleep(farewell).await;
-}
-
-fn subscribers(state: &State) -> usize {
-    state.hub.all().iter().map(|channel| channel.subscribers_in_all()).sum()
 }
 
 /// The signals that ask for an end.

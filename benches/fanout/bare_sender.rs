@@ -181,8 +181,8 @@ mod tests {
 
     #[test]
     fn the_first_answer_to_a_poll_has_the_length_it_declares() {
-        let text = std::str::from_utf8(FIRST_POLL).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let text = std::str::from_utf8(FIRST_POLL).expect("text");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
         assert!(head.ends_with(&format!("Content-Length: {}", body.len())), "{head} before {} bytes", body.len());
     }
 }

@@ -52,7 +52,7 @@ mod tests {
         for number in [0, 1, 42, 9_999_999_999_999_999] {
             let made = payload.make(number);
             assert_eq!(made.len(), 64);
-            assert_eq!(payload.sequence(&made).unwrap(), number);
+            assert_eq!(payload.sequence(&made).expect("a whole payload"), number);
         }
     }
 

@@ -59,8 +59,8 @@ mod tests {
     #[test]
     fn this_process_has_used_time_and_memory() {
         let process = std::process::id();
-        assert!(!CpuTime::of(process).unwrap().0.is_empty());
-        assert!(memory(process).unwrap() > 0.0);
-        assert_eq!(on_cpu("12345 67 8\n").unwrap(), 12_345);
+        assert!(!CpuTime::of(process).expect("readable tasks").0.is_empty());
+        assert!(memory(process).expect("a readable rollup") > 0.0);
+        assert_eq!(on_cpu("12345 67 8\n").expect("three numbers"), 12_345);
     }
 }

@@ -143,7 +143,7 @@ mod tests {
                 }
                 Ok(())
             });
-            outcome.unwrap();
+            outcome.expect("a well-formed stream");
             assert_eq!(messages, [payload], "{transport}");
         }
     }

@@ -70,7 +70,7 @@ mod tests {
     fn ratios_are_taken_within_pairs() {
         let (bare, fallcast) = (Contender::Bare, Contender::Fallcast);
         let values = [(bare, 1.0), (fallcast, 2.0), (bare, 10.0), (fallcast, 30.0), (bare, 4.0), (fallcast, 4.0)];
-        let comparison = Comparison::of(values).unwrap();
+        let comparison = Comparison::of(values).expect("values of both");
         assert_eq!(comparison.ratio, Summary { median: 2.0, min: 1.0, max: 3.0 });
         assert_eq!(comparison.bare, Summary { median: 4.0, min: 1.0, max: 10.0 });
         assert_eq!(Comparison::of([(bare, 1.0)]), None);

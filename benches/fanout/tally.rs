@@ -70,13 +70,13 @@ mod tests {
     fn a_message_is_in_flight_until_the_last_subscriber_has_it() {
         let mut tally = Tally::new(2);
         assert_eq!([tally.publish(), tally.publish()], [1, 2]);
-        tally.receive(0, 1).unwrap();
-        tally.receive(0, 2).unwrap();
+        tally.receive(0, 1).expect("the next message");
+        tally.receive(0, 2).expect("the next message");
         assert_eq!(tally.in_flight(), 2);
-        assert_eq!(tally.straggler().unwrap(), "subscriber 1 has received 0 of 2 messages");
-        tally.receive(1, 1).unwrap();
+        assert_eq!(tally.straggler().expect("somebody who waits"), "subscriber 1 has received 0 of 2 messages");
+        tally.receive(1, 1).expect("the next message");
         assert_eq!(tally.in_flight(), 1);
-        tally.receive(1, 2).unwrap();
+        tally.receive(1, 2).expect("the next message");
         assert_eq!(tally.in_flight(), 0);
         assert_eq!(tally.straggler(), None);
     }
@@ -87,9 +87,9 @@ mod tests {
         tally.publish();
         tally.publish();
         tally.receive(0, 2).expect_err("message 1 is lost");
-        tally.receive(0, 1).unwrap();
+        tally.receive(0, 1).expect("the next message");
         tally.receive(0, 1).expect_err("message 1 is repeated");
-        tally.receive(0, 2).unwrap();
+        tally.receive(0, 2).expect("the next message");
         tally.receive(0, 3).expect_err("message 3 was never published");
     }
 }

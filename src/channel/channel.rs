@@ -57,6 +57,8 @@ pub struct Channel {
     presence_version: watch::Sender<u64>,
     /// How many subscribers there are now, by transport.
     subscribers: [AtomicUsize; Transport::ALL.len()],
+    /// How many subscribers all channels have together.
+    subscribers_of_hub: Arc<AtomicUsize>,
     last_used_us: AtomicU64,
     limits: Arc<ChannelLimits>,
 }
@@ -96,7 +98,13 @@ pub enum PublishError {
 
 impl Channel {
     /// Returns a channel with an empty log of a new epoch.
-    pub(super) fn new(name: ChannelName, limits: Arc<ChannelLimits>, budget: Arc<Budget>, keys: Keys) -> Self {
+    pub(super) fn new(
+        name: ChannelName,
+        limits: Arc<ChannelLimits>,
+        budget: Arc<Budget>,
+        keys: Keys,
+        subscribers_of_hub: Arc<AtomicUsize>,
+    ) -> Self {
         let log = Log::new(limits.retention, budget);
         Self {
             name,
@@ -106,6 +114,7 @@ impl Channel {
             head: watch::Sender::new(0),
             presence_version: watch::Sender::new(0),
             subscribers: Default::default(),
+            subscribers_of_hub,
             last_used_us: AtomicU64::new(now_us()),
             limits,
         }
@@ -293,6 +302,7 @@ impl Channel {
     #[must_use]
     pub fn count_in(self: &Arc<Self>, transport: Transport) -> Counted {
         self.subscribers[transport as usize].fetch_add(1, Ordering::Relaxed);
+        self.subscribers_of_hub.fetch_add(1, Ordering::Relaxed);
         self.touch();
         Counted { channel: Arc::clone(self), transport }
     }
@@ -340,6 +350,7 @@ pub struct Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.channel.subscribers[self.transport as usize].fetch_sub(1, Ordering::Relaxed);
+        self.channel.subscribers_of_hub.fetch_sub(1, Ordering::Relaxed);
         self.channel.touch();
     }
 }

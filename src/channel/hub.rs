@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -37,6 +40,7 @@ pub struct Hub {
     channels: RwLock<HashMap<ChannelName, Arc<Channel>>>,
     budget: Arc<Budget>,
     keys: KeyCount,
+    subscribers: Arc<AtomicUsize>,
     /// Random, so that nobody can compute a client's secret from its public name.
     hasher: RandomState,
     limits: HubLimits,
@@ -55,6 +59,7 @@ impl Hub {
             channels: RwLock::default(),
             budget: Arc::new(Budget::new(limits.bytes_in_all)),
             keys: KeyCount::default(),
+            subscribers: Arc::default(),
             hasher: RandomState::new(),
             limits,
         }
@@ -78,7 +83,8 @@ impl Hub {
         }
         let keys = Keys::new(Arc::clone(&self.keys));
         let limits = Arc::clone(&self.limits.channel);
-        let channel = Arc::new(Channel::new(name.clone(), limits, Arc::clone(&self.budget), keys));
+        let (budget, subscribers) = (Arc::clone(&self.budget), Arc::clone(&self.subscribers));
+        let channel = Arc::new(Channel::new(name.clone(), limits, budget, keys, subscribers));
         channels.insert(name.clone(), Arc::clone(&channel));
         Ok(channel)
     }
@@ -149,6 +155,12 @@ impl Hub {
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Channel>> {
         self.channels.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// How many subscribers all channels have together.
+    #[must_use]
+    pub fn subscribers(&self) -> usize {
+        self.subscribers.load(Ordering::Relaxed)
     }
 
     /// The bytes of all logs together.

@@ -151,8 +151,14 @@ impl Presence {
     /// Everybody who is here.
     #[must_use]
     pub fn here(&self) -> PresenceEvent {
-        let members: Vec<MemberInfo> = self.members.keys().filter_map(|&id| self.info(id)).collect();
+        let members = self.members();
         PresenceEvent::Here { count: members.len(), members }
+    }
+
+    /// Everybody who is here, in no particular order.
+    #[must_use]
+    pub fn members(&self) -> Vec<MemberInfo> {
+        self.members.keys().filter_map(|&id| self.info(id)).collect()
     }
 
     /// What a reader that knows everything up to `version` has to be told: changes, or the list if it fell off the ring.

@@ -37,7 +37,7 @@ impl EventBody {
 
     fn encode(&self, next: Next) -> Bytes {
         match next {
-            Next::Bytes(bytes) => bytes,
+            Next::Bytes(bytes) | Next::Presence(bytes) => bytes,
             Next::Gap(gap) => self.subscription.encode(&Event::Gap(gap)),
             Next::Heartbeat(heartbeat) => self.subscription.encode(&Event::Heartbeat(heartbeat)),
             Next::Goodbye(goodbye) => farewell(self.subscription.framing(), goodbye),

@@ -58,6 +58,8 @@ pub enum PresenceFrom {
 pub enum Next {
     /// Bytes, ready to send: whole events, or the next part of one that is large.
     Bytes(Bytes),
+    /// Presence events, ready to send, whole or in parts like any other.
+    Presence(Bytes),
     /// The subscriber fell off the log; it stands at the gap's `resume` now.
     Gap(Gap),
     /// A proof of life is due.
@@ -77,6 +79,8 @@ pub struct Subscription {
     position: u64,
     /// The part of a large slice that has not been handed out yet. It is finished before anything else is said.
     rest: Bytes,
+    /// Whether that part is of presence events.
+    is_rest_presence: bool,
     excluded: Option<MemberId>,
     presence: PresenceFrom,
     transport: Transport,
@@ -103,6 +107,7 @@ impl Subscription {
             entry: fanout.enter(start.presence != PresenceFrom::Never, start.hangup),
             position: start.position,
             rest: start.opening,
+            is_rest_presence: false,
             excluded: start.excluded,
             presence: start.presence,
             transport: start.transport,
@@ -162,6 +167,7 @@ impl Subscription {
                 self.count(&taken);
                 self.position = taken.up_to;
                 self.rest = taken.bytes;
+                self.is_rest_presence = false;
                 Some(self.next_part())
             }
             Slice::Nothing(position) => {
@@ -191,7 +197,7 @@ impl Subscription {
             self.rest = Bytes::new();
         }
         self.fanout.worker().metrics().bytes(self.transport, part.len());
-        Next::Bytes(part)
+        if self.is_rest_presence { Next::Presence(part) } else { Next::Bytes(part) }
     }
 
     fn count(&self, taken: &Taken) {
@@ -212,6 +218,7 @@ impl Subscription {
         let (bytes, version) = self.feed.presence(self.fanout.channel(), known);
         self.presence = PresenceFrom::Version(version);
         self.rest = bytes;
+        self.is_rest_presence = true;
         (!self.rest.is_empty()).then(|| self.next_part())
     }
 

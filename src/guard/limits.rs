@@ -39,6 +39,12 @@ impl Connections {
         Self { open: AtomicUsize::new(0), by_address: Mutex::default(), max, max_per_address }
     }
 
+    /// How many connections there may be, and how many subscriptions over them.
+    #[must_use]
+    pub const fn max(&self) -> usize {
+        self.max
+    }
+
     /// How many connections are open.
     #[must_use]
     pub fn open(&self) -> usize {

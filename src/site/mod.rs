@@ -64,9 +64,7 @@ async fn book_file(request: HttpRequest, file: web::Path<String>) -> HttpRespons
 }
 
 fn serve(request: &HttpRequest, name: &str, file: Option<EmbeddedFile>, policy: &'static str) -> HttpResponse {
-    let Some(file) = file else {
-        return HttpResponse::NotFound().content_type("text/plain; charset=utf-8").body("There is nothing here.\n");
-    };
+    let Some(file) = file else { return nothing_here(request) };
     let tag = entity_tag(&file);
     if request.headers().get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
         return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
@@ -85,6 +83,19 @@ fn serve(request: &HttpRequest, name: &str, file: Option<EmbeddedFile>, policy: 
     match file.data {
         Cow::Borrowed(bytes) => response.body(bytes),
         Cow::Owned(bytes) => response.body(bytes),
+    }
+}
+
+/// In the book, mdBook's own page says so, with a way back.
+fn nothing_here(request: &HttpRequest) -> HttpResponse {
+    let page = Book::get("404.html").filter(|_| request.path().starts_with("/book/"));
+    let mut response = HttpResponse::NotFound();
+    match page {
+        Some(page) => response
+            .insert_header((header::CONTENT_SECURITY_POLICY, BOOK_POLICY))
+            .content_type("text/html; charset=utf-8")
+            .body(page.data.into_owned()),
+        None => response.content_type("text/plain; charset=utf-8").body("There is nothing here.\n"),
     }
 }
 

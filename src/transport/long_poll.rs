@@ -142,7 +142,8 @@ impl Batch {
 
     fn take(&mut self, next: Next) {
         match next {
-            Next::Bytes(lines) if lines.starts_with(b"{\"presence\"") => self.has_presence_changed = true,
+            // What has changed is said by the full list.
+            Next::Presence(_) => self.has_presence_changed = true,
             Next::Bytes(lines) => self.lines.extend_from_slice(&lines),
             Next::Gap(gap) => self.add(&Event::Gap(gap)),
             Next::Goodbye(goodbye) => self.add(&Event::Goodbye(goodbye)),

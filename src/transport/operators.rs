@@ -20,7 +20,10 @@ pub async fn channels(request: HttpRequest, state: web::Data<State>) -> Result<H
     let mut channels = state.hub.all();
     channels.sort_by(|a, b| a.name().cmp(b.name()));
     let channels: Vec<Value> = channels.iter().map(|channel| describe(channel)).collect();
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(json!({ "channels": channels })))
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .content_type("application/json")
+        .body(format!("{}\n", json!({ "channels": channels }))))
 }
 
 fn describe(channel: &Channel) -> Value {

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde_json::json;
 
 use crate::{
-    channel::{ClientName, PresenceEvent},
+    channel::{ClientName, Presence},
     guard::Action,
 };
 
@@ -18,13 +18,12 @@ pub async fn list(request: HttpRequest, state: web::Data<State>) -> Result<HttpR
     let name = channel_name(&request)?;
     state.decide(&request, Action::Read)?;
     Query::read(request.query_string(), &[])?;
-    let here = state.hub.channel(&name)?.read_presence(crate::channel::Presence::here);
-    let PresenceEvent::Here { members, count } = here else {
-        return Ok(HttpResponse::Ok().json(json!({ "members": [], "count": 0 })));
-    };
+    let members = state.hub.channel(&name)?.read_presence(Presence::members);
+    let count = members.len();
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(json!({ "members": members, "count": count })))
+        .content_type("application/json")
+        .body(format!("{}\n", json!({ "members": members, "count": count }))))
 }
 
 /// Ends a member's stay at once. A page that is closed says so with `navigator.sendBeacon`, which can only POST.

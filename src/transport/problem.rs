@@ -153,7 +153,7 @@ impl ResponseError for Problem {
         for (name, value) in &self.headers {
             response.insert_header((name.clone(), *value));
         }
-        response.content_type("application/problem+json").body(self.document().to_string())
+        response.content_type("application/problem+json").body(format!("{}\n", self.document()))
     }
 }
 

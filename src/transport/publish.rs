@@ -35,7 +35,9 @@ pub async fn post(request: HttpRequest, body: web::Payload, state: web::Data<Sta
     let subscribers = state.hub.channel(&name)?.subscribers_in_all();
     Ok(HttpResponse::Created()
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(json!({ "id": published.id, "subscribers": subscribers })))
+        .content_type("application/json")
+        // The line feed is for people at a terminal.
+        .body(format!("{}\n", json!({ "id": published.id, "subscribers": subscribers }))))
 }
 // ANCHOR_END: post
 

@@ -7,7 +7,7 @@ use actix_web::HttpRequest;
 use crate::{
     channel::{Channel, ChannelName, ClientName, Cursor, Gap, Hello, MemberId, PROTOCOL_VERSION, Transport},
     delivery::{Hangup, PresenceFrom, Start, Subscription, Worker},
-    guard::Action,
+    guard::{Action, Refusal},
     wire::Framing,
 };
 
@@ -47,6 +47,10 @@ impl Opened {
     ) -> Result<Self, Problem> {
         let action = if transport == Transport::Websocket { Action::OpenWebSocket } else { Action::Read };
         state.decide(request, action)?;
+        // Over HTTP/2 one connection carries many subscriptions, so they are bounded themselves.
+        if state.hub.subscribers() >= state.guard.connections().max() {
+            return Err(Refusal::TooManyConnections.into());
+        }
         let channel = state.hub.channel(name)?;
         let client = wish.client.clone().unwrap_or_else(ClientName::random);
         let (position, gap) = match channel.locate(&wish.after) {

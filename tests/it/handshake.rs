@@ -14,7 +14,7 @@ async fn the_handshake_of_the_standard_gets_the_answer_of_the_standard() {
     let head = connection.head().await;
     assert_eq!(head.status, 101);
     // RFC 6455 §1.3 has this pair of key and answer.
-    assert_eq!(head.header("Sec-WebSocket-Accept"), Some("s3pPLBMiTxaQ9kYGzzhZRbK+xOo="));
+    assert_eq!(head.header("Sec-WebSocket-Accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     assert!(head.header("Upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket")));
     assert!(head.lists("Connection", "Upgrade"));
 }

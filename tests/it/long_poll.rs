@@ -61,7 +61,7 @@ async fn a_wait_that_is_over_is_answered_with_no_events_and_the_cursor() {
 
     for wait in ["0", "1", "50ms"] {
         let response = server.get(&format!("/channels/room/poll?after={id}&wait={wait}")).await;
-        assert_eq!(response.text(), format!(r#"{{"cursor":"{id}","events":[],"more":false}}"#));
+        assert_eq!(response.text(), format!("{{\"cursor\":\"{id}\",\"events\":[],\"more\":false}}\n"));
     }
 }
 

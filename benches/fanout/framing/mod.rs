@@ -111,7 +111,7 @@ mod tests {
                     found.push(format!("{received:?}"));
                     Ok(())
                 });
-                outcome.unwrap();
+                outcome.expect("a well-formed stream");
             }
             assert_eq!(found, expected, "cut at {cut}");
         }
@@ -150,7 +150,7 @@ mod tests {
 
     #[track_caller]
     fn check_refused(transport: Transport, stream: &str, reason: &str) {
-        let error = Decoder::new(transport).feed(stream.as_bytes(), |_| Ok(())).unwrap_err().to_string();
+        let error = Decoder::new(transport).feed(stream.as_bytes(), |_| Ok(())).expect_err("a refusal").to_string();
         assert!(error.contains(reason), "{error}");
     }
 
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn a_close_frame_is_an_error_that_names_code_and_reason() {
         let stream = b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x88\x09\x10\x05gap a.7";
-        let error = Decoder::new(Transport::WebSocket).feed(stream, |_| Ok(())).unwrap_err();
+        let error = Decoder::new(Transport::WebSocket).feed(stream, |_| Ok(())).expect_err("a close frame");
         assert_eq!(error.to_string(), "the server closed with 4101 \"gap a.7\"");
     }
 }

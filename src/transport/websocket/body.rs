@@ -44,7 +44,7 @@ impl FrameBody {
     fn encode(&mut self, next: Next) -> Option<Bytes> {
         let is_raw = self.subscription.framing() == Framing::WebSocketRaw;
         match next {
-            Next::Bytes(bytes) => Some(bytes),
+            Next::Bytes(bytes) | Next::Presence(bytes) => Some(bytes),
             Next::Gap(gap) if is_raw => Some(self.close(CloseCode::Gap, &format!("gap {}", gap.resume))),
             Next::Gap(gap) => Some(self.subscription.encode(&Event::Gap(gap))),
             Next::Heartbeat(_) if self.is_peer_gone() => {

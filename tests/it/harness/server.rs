@@ -149,9 +149,10 @@ pub fn command() -> Command {
     command
 }
 
+/// A server on all interfaces calls itself `localhost`; it is reached there without asking a resolver.
 fn address_in(first_line: &str) -> Option<SocketAddr> {
     let url = first_line.trim().strip_prefix("listening on ")?;
-    url.split_once("://")?.1.parse().ok()
+    url.split_once("://")?.1.replace("localhost", "127.0.0.1").parse().ok()
 }
 
 fn keep_log(mut stderr: impl Read + Send + 'static, log: Arc<Mutex<String>>) {
