@@ -1,5 +1,6 @@
 //! Bad frames, each with its close code, and good frames of every shape (RFC 6455 §5).
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -11,99 +12,96 @@ use crate::harness::{
 const RAW: &str = "/channels/room/ws";
 const JSON: &str = "/channels/room/ws?format=json";
 
-/// Sends bytes after a good handshake and asserts the close code, on both formats, while others go on undisturbed.
-async fn assert_closes(bytes: &[u8], code: u16) {
-    let server = TestServer::spawn(&[]);
-    for address in [RAW, JSON] {
-        let mut bystander = Reader::open(&server, Transport::WebSocket, &Subscription::to("room")).await;
-        let mut socket = RawWebSocket::open(&server, address).await;
-        socket.send_bytes(bytes).await;
-        assert_eq!(socket.close_code().await, code, "{address}");
+/// Sends each of the faults after a good handshake and asserts the close code, on both formats, while others go on
+/// undisturbed.
+///
+/// All at once: the server leaves each socket open for a moment, for a code to arrive before the end.
+async fn assert_each_closes(faults: impl IntoIterator<Item = Vec<u8>>, code: u16) {
+    let server = &TestServer::spawn(&[]);
+    let mut bystander = Reader::open(server, Transport::WebSocket, &Subscription::to("room")).await;
 
-        server.request(Request::post("/channels/room", "undisturbed")).await.published_id();
-        assert_eq!(bystander.texts(1).await, ["undisturbed"]);
-    }
+    let closes = faults.into_iter().flat_map(|fault| [(RAW, fault.clone()), (JSON, fault)]).map(async |(address, fault)| {
+        let mut socket = RawWebSocket::open(server, address).await;
+        socket.send_bytes(&fault).await;
+        assert_eq!(socket.close_code().await, code, "{address} {fault:x?}");
+    });
+    join_all(closes).await;
+
+    server.request(Request::post("/channels/room", "undisturbed")).await.published_id();
+    assert_eq!(bystander.texts(1).await, ["undisturbed"]);
 }
 
-async fn assert_frame_closes(frame: Frame, code: u16) {
-    assert_closes(&frame.to_bytes(), code).await;
+async fn assert_frames_close(frames: impl IntoIterator<Item = Frame>, code: u16) {
+    assert_each_closes(frames.into_iter().map(|frame| frame.to_bytes()), code).await;
 }
 
 #[tokio::test]
 async fn an_unmasked_frame_is_a_protocol_error() {
-    assert_frame_closes(Frame::new(TEXT, "text").unmasked(), 1002).await;
+    assert_frames_close([Frame::new(TEXT, "text").unmasked()], 1002).await;
 }
 
 #[tokio::test]
 async fn a_reserved_bit_is_a_protocol_error() {
-    for bit in [0x40, 0x20, 0x10] {
-        assert_frame_closes(Frame::new(TEXT, "text").with_reserved(bit), 1002).await;
-    }
+    assert_frames_close([0x40, 0x20, 0x10].map(|bit| Frame::new(TEXT, "text").with_reserved(bit)), 1002).await;
 }
 
 #[tokio::test]
 async fn a_reserved_opcode_is_a_protocol_error() {
-    for opcode in [0x3, 0x7, 0xB, 0xF] {
-        assert_frame_closes(Frame::new(opcode, "text"), 1002).await;
-    }
+    assert_frames_close([0x3, 0x7, 0xB, 0xF].map(|opcode| Frame::new(opcode, "text")), 1002).await;
 }
 
 #[tokio::test]
 async fn an_oversize_control_frame_is_a_protocol_error() {
-    for opcode in [PING, PONG, CLOSE] {
-        assert_frame_closes(Frame::new(opcode, [0; 126]), 1002).await;
-    }
+    assert_frames_close([PING, PONG, CLOSE].map(|opcode| Frame::new(opcode, [0; 126])), 1002).await;
 }
 
 #[tokio::test]
 async fn a_fragmented_control_frame_is_a_protocol_error() {
-    assert_frame_closes(Frame::new(PING, "ping").unfinished(), 1002).await;
+    assert_frames_close([Frame::new(PING, "ping").unfinished()], 1002).await;
 }
 
 #[tokio::test]
 async fn a_continuation_of_nothing_is_a_protocol_error() {
-    assert_frame_closes(Frame::new(CONTINUATION, "text"), 1002).await;
+    assert_frames_close([Frame::new(CONTINUATION, "text")], 1002).await;
 }
 
 #[tokio::test]
 async fn a_new_message_within_a_message_is_a_protocol_error() {
     let first = Frame::new(TEXT, "one").unfinished().to_bytes();
-    assert_closes(&[first, Frame::new(TEXT, "two").to_bytes()].concat(), 1002).await;
+    assert_each_closes([[first, Frame::new(TEXT, "two").to_bytes()].concat()], 1002).await;
 }
 
 #[tokio::test]
 async fn a_close_frame_with_half_a_code_is_a_protocol_error() {
-    assert_frame_closes(Frame::new(CLOSE, [3]), 1002).await;
+    assert_frames_close([Frame::new(CLOSE, [3])], 1002).await;
 }
 
 #[tokio::test]
 async fn a_close_code_that_must_not_be_sent_is_a_protocol_error() {
-    for code in [0_u16, 999, 1004, 1005, 1006, 1015, 2999, 5000] {
-        assert_frame_closes(Frame::new(CLOSE, code.to_be_bytes()), 1002).await;
-    }
+    let codes = [0_u16, 999, 1004, 1005, 1006, 1015, 2999, 5000];
+    assert_frames_close(codes.map(|code| Frame::new(CLOSE, code.to_be_bytes())), 1002).await;
 }
 
 #[tokio::test]
 async fn a_length_with_the_highest_bit_is_a_protocol_error() {
-    assert_frame_closes(Frame::new(BINARY, "").announcing(1 << 63), 1002).await;
+    assert_frames_close([Frame::new(BINARY, "").announcing(1 << 63)], 1002).await;
 }
 
 #[tokio::test]
 async fn text_that_is_not_utf_8_is_told_by_1007() {
-    for payload in [&b"\xff"[..], b"caf\xe9", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf", b"cut \xe2\x82"] {
-        assert_frame_closes(Frame::new(TEXT, payload), 1007).await;
-    }
+    let payloads = [&b"\xff"[..], b"caf\xe9", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf", b"cut \xe2\x82"];
+    assert_frames_close(payloads.map(|payload| Frame::new(TEXT, payload)), 1007).await;
 }
 
 #[tokio::test]
 async fn fragments_that_are_not_utf_8_together_are_told_by_1007() {
     let start = Frame::new(TEXT, b"\xe2\x82").unfinished().to_bytes();
-    assert_closes(&[start, Frame::new(CONTINUATION, "x").to_bytes()].concat(), 1007).await;
+    assert_each_closes([[start, Frame::new(CONTINUATION, "x").to_bytes()].concat()], 1007).await;
 }
 
 #[tokio::test]
 async fn a_close_reason_that_is_not_utf_8_is_told_by_1007() {
-    assert_frame_closes(Frame::new(CLOSE, b"\x03\xe8\xff"), 1007).await;
+    assert_frames_close([Frame::new(CLOSE, b"\x03\xe8\xff")], 1007).await;
 }
 
 #[tokio::test]
@@ -134,7 +132,7 @@ async fn fragments_beyond_the_limit_together_are_told_by_1009() {
 /// The header alone is reason enough: the body is neither awaited nor kept.
 #[tokio::test]
 async fn a_header_that_announces_a_tebibyte_is_told_by_1009() {
-    assert_frame_closes(Frame::new(BINARY, "").announcing(1 << 40), 1009).await;
+    assert_frames_close([Frame::new(BINARY, "").announcing(1 << 40)], 1009).await;
 }
 
 #[cfg(target_os = "linux")]
@@ -173,11 +171,12 @@ async fn what_follows_a_bad_frame_is_not_published() {
 async fn a_close_frame_is_answered_with_its_code_and_the_server_hangs_up_first() {
     let server = TestServer::spawn(&[]);
 
-    for code in [1000_u16, 1001, 3000, 4999] {
+    let closes = [1000_u16, 1001, 3000, 4999].map(async |code| {
         let mut socket = RawWebSocket::open(&server, RAW).await;
         socket.send(&Frame::new(CLOSE, [&code.to_be_bytes()[..], b"bye"].concat())).await;
         assert_eq!(socket.close_code().await, code);
-    }
+    });
+    join_all(closes).await;
 }
 
 /// An empty close frame is answered with an empty one: 1005 stands for it, and is never sent (RFC 6455 §7.4.1).
@@ -303,6 +302,8 @@ async fn a_frame_of_json_that_is_no_publication_is_answered_with_a_problem_and_t
         r#"{"publish":7}"#,
         r#"{"subscribe":"other"}"#,
         r#"{"publish":{"data":1},"more":1}"#,
+        r#"{"publish":{"data":1,"data":2}}"#,
+        r#"{"publish":{"data":{"a":1,"a":2}}}"#,
     ] {
         let answer = socket.send_text(frame).await;
         assert_eq!(answer["error"]["status"], 400, "{frame:?}: {answer}");
@@ -315,13 +316,15 @@ async fn a_publication_over_websocket_obeys_the_rules_of_a_post() {
     let server = TestServer::spawn(&["--max-message-size", "1KiB"]);
     let mut socket = WebSocketPublisher::open(&server, &Subscription::to("room")).await;
 
-    let refusals: [(Value, u16); 7] = [
+    let refusals: [(Value, u16); 9] = [
         (json!({ "data": "x".repeat(1025) }), 413),
         (json!({ "data": "text", "type": "gap" }), 400),
         (json!({ "data": "text", "key": "not a key" }), 400),
         (json!({ "data": "text", "unknown": 1 }), 400),
         (json!({ "data": "not base64!", "encoding": "base64" }), 400),
-        (json!({ "data": "{bad", "content_type": "application/json" }), 400),
+        (json!({ "data": 7, "encoding": "base64" }), 400),
+        (json!({ "data": "e2JhZA==", "encoding": "base64", "content_type": "application/json" }), 400),
+        (json!({ "data": { "not": "text" }, "content_type": "text/plain" }), 400),
         (json!({ "data": "text", "content_type": "text/plain; charset=iso-8859-1" }), 415),
     ];
     for (publication, status) in refusals {
@@ -341,6 +344,8 @@ async fn what_a_websocket_publishes_arrives_as_what_it_said_it_was() {
         (json!({ "data": "text" }), "text/plain", &b"text"[..]),
         (json!({ "data": { "a": [1, null] } }), "application/json", br#"{"a":[1,null]}"#),
         (json!({ "data": 7 }), "application/json", b"7"),
+        (json!({ "data": "x", "content_type": "application/json" }), "application/json", br#""x""#),
+        (json!({ "data": "{bad", "content_type": "application/geo+json" }), "application/geo+json", br#""{bad""#),
         (json!({ "data": "# title", "content_type": "text/markdown" }), "text/markdown", b"# title"),
         (json!({ "data": "/wD+", "encoding": "base64" }), "application/octet-stream", b"\xff\x00\xfe"),
         (json!({ "data": "iVBORw==", "encoding": "base64", "content_type": "image/png" }), "image/png", b"\x89PNG"),
