@@ -231,14 +231,17 @@ async fn around_every_request(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let state = request.app_data::<web::Data<State>>().cloned();
     if let Some(problem) = refused_connection(&request) {
         return Err(problem.into());
     }
+    let is_from_page = request.headers().contains_key(header::ORIGIN);
     let mut response = next.call(request).await?;
-    if let Some(state) = state {
-        if let Some(problem) = response.response().error().and_then(|error| error.as_error::<Problem>()) {
-            state.metrics.refusal(problem.kind());
+    let refused = response.response().error().and_then(|error| error.as_error::<Problem>()).map(Problem::kind);
+    if (is_from_page || refused.is_some())
+        && let Some(state) = response.request().app_data::<web::Data<State>>().cloned()
+    {
+        if let Some(kind) = refused {
+            state.metrics.refusal(kind);
         }
         let request = response.request().clone();
         transport::add_headers(&state, &request, response.headers_mut());

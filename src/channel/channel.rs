@@ -77,6 +77,8 @@ pub struct Published {
     pub id: Cursor,
     /// Whether the key was known, so that nothing was appended now.
     pub repeated: bool,
+    /// How many subscribers the channel has, more or less.
+    pub subscribers: usize,
 }
 
 /// Why a publication was refused. Nothing was appended, and no key was stored.
@@ -169,7 +171,7 @@ impl Channel {
 
     fn known_result(&self, known: &Known) -> Result<Published, PublishError> {
         match *known {
-            Known::Same(offset) => Ok(Published { id: self.cursor(offset), repeated: true }),
+            Known::Same(offset) => Ok(self.published(offset, true)),
             Known::Other => Err(PublishError::KeyReused),
         }
     }
@@ -201,9 +203,12 @@ impl Channel {
             state.keys.remember(key, digest, offset, Instant::now());
         }
         drop(state);
-        self.touch();
         self.announce_head(offset);
-        Ok(Published { id: self.cursor(offset), repeated: false })
+        Ok(self.published(offset, false))
+    }
+
+    fn published(&self, offset: u64, repeated: bool) -> Published {
+        Published { id: self.cursor(offset), repeated, subscribers: self.subscribers_in_all() }
     }
 
     /// Two publishers may come here in the other order than they appended; the head only moves forward.

@@ -125,9 +125,10 @@ impl Hub {
 
     /// Evicts the oldest messages of all channels until `more` bytes fit into the common bound.
     fn make_room(&self, into: &Channel, more: usize) -> Result<(), PublishError> {
-        if self.budget.excess(more) > 0 {
-            self.shed(more + self.budget.limit() / SHED_SHARE);
+        if self.budget.excess(more) == 0 {
+            return Ok(());
         }
+        self.shed(more + self.budget.limit() / SHED_SHARE);
         // What the channel itself holds is evicted by its own append, all but the newest.
         if self.budget.excess(more) > into.bytes() { Err(PublishError::LogsFull) } else { Ok(()) }
     }

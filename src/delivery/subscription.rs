@@ -190,12 +190,8 @@ impl Subscription {
     /// Hands out at most as much as fits into one write; a large event would otherwise be copied whole into the buffers
     /// of everybody who is slow.
     fn next_part(&mut self) -> Next {
-        let size = self.rest.len().min(MAX_SLICE);
-        let part = self.rest.split_to(size);
-        if self.rest.is_empty() {
-            // A finished slice must not keep its segment in memory.
-            self.rest = Bytes::new();
-        }
+        let part =
+            if self.rest.len() <= MAX_SLICE { std::mem::take(&mut self.rest) } else { self.rest.split_to(MAX_SLICE) };
         self.fanout.worker().metrics().bytes(self.transport, part.len());
         if self.is_rest_presence { Next::Presence(part) } else { Next::Bytes(part) }
     }

@@ -31,24 +31,25 @@ use crate::channel::ChannelName;
 // ANCHOR: routes
 /// The addresses of the protocol.
 pub fn routes(app: &mut web::ServiceConfig) {
-    app.service(readable("/channels/{channel}/ws", websocket::open))
-        .service(readable("/channels/{channel}/sse", sse::open))
-        .service(readable("/channels/{channel}/poll", long_poll::answer))
-        .service(readable("/channels/{channel}/stream", stream::open))
-        .service(readable("/channels/{channel}/presence", presence::list))
-        .service(writable("/channels/{channel}/leave", presence::leave))
-        .service(
-            web::resource("/channels/{channel}")
-                .route(web::get().to(negotiate::open))
-                .route(web::head().to(negotiate::open))
-                .route(web::post().to(publish::post))
-                .route(options())
-                .default_service(web::to(|| method_not_allowed("GET, HEAD, POST, OPTIONS"))),
-        )
-        .service(readable("/channels", operators::channels))
-        .service(readable("/healthz", operators::health))
-        .service(readable("/readyz", operators::readiness))
-        .service(readable("/metrics", operators::metrics));
+    // Addresses are tried in this order; publishing comes first because it comes most often.
+    app.service(
+        web::resource("/channels/{channel}")
+            .route(web::post().to(publish::post))
+            .route(web::get().to(negotiate::open))
+            .route(web::head().to(negotiate::open))
+            .route(options())
+            .default_service(web::to(|| method_not_allowed("GET, HEAD, POST, OPTIONS"))),
+    )
+    .service(readable("/channels/{channel}/poll", long_poll::answer))
+    .service(readable("/channels/{channel}/ws", websocket::open))
+    .service(readable("/channels/{channel}/sse", sse::open))
+    .service(readable("/channels/{channel}/stream", stream::open))
+    .service(readable("/channels/{channel}/presence", presence::list))
+    .service(writable("/channels/{channel}/leave", presence::leave))
+    .service(readable("/channels", operators::channels))
+    .service(readable("/healthz", operators::health))
+    .service(readable("/readyz", operators::readiness))
+    .service(readable("/metrics", operators::metrics));
     // What the tutorials connect to, so that their snippets work as they are.
     for address in ["/", "/chat", "/socket", "/socketserver"] {
         app.route(address, web::get().guard(negotiate::wants_websocket()).to(websocket::open_lobby));

@@ -20,11 +20,12 @@ async fn assert_each_closes(faults: impl IntoIterator<Item = Vec<u8>>, code: u16
     let server = &TestServer::spawn(&[]);
     let mut bystander = Reader::open(server, Transport::WebSocket, &Subscription::to("room")).await;
 
-    let closes = faults.into_iter().flat_map(|fault| [(RAW, fault.clone()), (JSON, fault)]).map(async |(address, fault)| {
-        let mut socket = RawWebSocket::open(server, address).await;
-        socket.send_bytes(&fault).await;
-        assert_eq!(socket.close_code().await, code, "{address} {fault:x?}");
-    });
+    let closes =
+        faults.into_iter().flat_map(|fault| [(RAW, fault.clone()), (JSON, fault)]).map(async |(address, fault)| {
+            let mut socket = RawWebSocket::open(server, address).await;
+            socket.send_bytes(&fault).await;
+            assert_eq!(socket.close_code().await, code, "{address} {fault:x?}");
+        });
     join_all(closes).await;
 
     server.request(Request::post("/channels/room", "undisturbed")).await.published_id();

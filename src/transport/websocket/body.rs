@@ -41,6 +41,12 @@ impl FrameBody {
         silence > 2 * super::super::subscribe::millis(self.worker.pace().heartbeat)
     }
 
+    /// Whether a close frame is among the replies and must wait for messages that were published before it. The client's
+    /// own last message may be among them, and the client may wait for it.
+    fn is_behind_the_close(&self) -> bool {
+        self.shared.closing_after.get().is_some_and(|last| self.subscription.position() < last)
+    }
+
     fn encode(&mut self, next: Next) -> Option<Bytes> {
         let is_raw = self.subscription.framing() == Framing::WebSocketRaw;
         match next {
@@ -91,7 +97,7 @@ impl MessageBody for FrameBody {
             return Poll::Ready(None);
         }
         // Between frames, replies come first: a pong that waits behind a flood of messages comes too late.
-        if !self.subscription.is_within_event() {
+        if !self.subscription.is_within_event() && !self.is_behind_the_close() {
             match Pin::new(&mut self.replies).poll_next(context) {
                 Poll::Ready(Some(reply)) => return Poll::Ready(Some(reply)),
                 Poll::Ready(None) => return Poll::Ready(None),

@@ -43,6 +43,8 @@ struct Shared {
     heard_at_ms: Cell<u64>,
     /// The rule that the peer broke, if it did.
     violation: Cell<Option<(CloseCode, &'static str)>>,
+    /// The head of the channel when the reader sent a close frame.
+    closing_after: Cell<Option<u64>>,
 }
 
 // ANCHOR: websocket
@@ -114,7 +116,11 @@ fn connect(
     opened: &Opened,
 ) -> Result<HttpResponse, Problem> {
     let worker = state.worker();
-    let shared = Rc::new(Shared { heard_at_ms: Cell::new(worker.now_ms()), violation: Cell::new(None) });
+    let shared = Rc::new(Shared {
+        heard_at_ms: Cell::new(worker.now_ms()),
+        violation: Cell::new(None),
+        closing_after: Cell::new(None),
+    });
     let is_json = opened.wish.format == Format::Json;
     let framing = if is_json { Framing::WebSocketJson } else { Framing::WebSocketRaw };
     // `raw` cannot say where it is. The client has to ask for it, so a gap turns it away.

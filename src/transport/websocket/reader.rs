@@ -1,6 +1,6 @@
 //! The client's half of an open WebSocket: publications, pongs, and the end.
 
-use std::{net::IpAddr, rc::Rc};
+use std::{net::IpAddr, rc::Rc, sync::Arc};
 
 use actix_web::{HttpRequest, web};
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, Closed, Session};
@@ -11,7 +11,7 @@ use super::{
     command::{self, Command},
 };
 use crate::{
-    channel::{ChannelName, ClientName, ContentType, Cursor, Data, Publication},
+    channel::{Channel, ClientName, ContentType, Cursor, Data, Publication},
     guard::{Caller, Standing, Verdict},
     transport::{
         problem::Problem,
@@ -25,7 +25,7 @@ use crate::{
 /// Reads what a client sends until the connection ends.
 pub struct Reader {
     state: web::Data<State>,
-    channel: ChannelName,
+    channel: Arc<Channel>,
     client: ClientName,
     format: Format,
     address: Option<IpAddr>,
@@ -61,7 +61,7 @@ impl Reader {
     ) -> Self {
         Self {
             state: state.clone(),
-            channel: opened.channel.name().clone(),
+            channel: Arc::clone(&opened.channel),
             client: opened.client.clone(),
             format: opened.wish.format,
             address: request.peer_addr().map(|peer| peer.ip()),
@@ -76,7 +76,8 @@ impl Reader {
     pub async fn run(mut self, mut messages: AggregatedMessageStream) {
         let end = loop {
             let taken = match messages.recv().await {
-                Some(Ok(message)) => self.take(message).await,
+                // Boxed, so that a connection that waits keeps no room for what publishing needs.
+                Some(Ok(message)) => Box::pin(self.take(message)).await,
                 Some(Err(fault)) => Err(End::Fault(CloseCode::Protocol, fault.to_string())),
                 None => Err(self.violation()),
             };
@@ -84,7 +85,7 @@ impl Reader {
                 break end;
             }
         };
-        self.close(end).await;
+        Box::pin(self.close(end)).await;
     }
 
     async fn take(&mut self, message: AggregatedMessage) -> Result<(), End> {
@@ -132,7 +133,7 @@ impl Reader {
             return Err(Problem::too_large(self.state.settings.max_message));
         }
         super::may_publish(&self.state, &self.caller())?;
-        let published = self.state.hub.publish(&self.channel, publication).await?;
+        let published = self.state.hub.publish(self.channel.name(), publication).await?;
         if !published.repeated {
             self.state.metrics.published();
         }
@@ -173,6 +174,7 @@ impl Reader {
                 Some(actix_ws::CloseReason { code, description: Some(detail) })
             }
         };
+        self.shared.closing_after.set(Some(self.channel.head()));
         // If the peer is gone already, there is nobody to tell.
         let _ = self.session.close(reason).await;
     }
