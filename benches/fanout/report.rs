@@ -71,6 +71,16 @@ pub struct PostRow {
     pub server_cpu_ns_per_message: Comparison,
 }
 
+/// How many saturated samples there are, and how many of them say little about the server.
+#[derive(Default)]
+pub struct Doubts {
+    pub all: usize,
+    /// The load generator was busy all the time, and the server was not.
+    pub limited: usize,
+    /// At times neither ran. But one of the two always has something to do, so the machine was busy with other things.
+    pub disturbed: usize,
+}
+
 impl Report {
     pub fn new(plan: &Plan) -> Self {
         let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -137,11 +147,15 @@ impl Report {
         })
     }
 
-    /// How many saturated samples say more about the load generator than about the server, and out of how many.
-    pub fn limited_by_generator(&self) -> (usize, usize) {
-        let saturated: Vec<&Phase> = self.samples.iter().filter_map(|of| of.sample.saturated.as_ref()).collect();
-        let limited = saturated.iter().filter(|phase| phase.generator_load > BUSY && phase.server_load < BUSY);
-        (limited.count(), saturated.len())
+    /// Counts the saturated samples that say little about the server.
+    pub fn doubts(&self) -> Doubts {
+        let saturated = self.samples.iter().filter_map(|of| of.sample.saturated.as_ref());
+        saturated.fold(Doubts::default(), |mut doubts, phase| {
+            doubts.all += 1;
+            doubts.limited += usize::from(phase.generator_load > BUSY && phase.server_load < BUSY);
+            doubts.disturbed += usize::from(phase.generator_load + phase.server_load < BUSY);
+            doubts
+        })
     }
 
     /// Writes everything to a file.

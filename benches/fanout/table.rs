@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::{
-    report::{PostRow, Report, Row},
+    report::{Doubts, PostRow, Report, Row},
     statistics::{Comparison, Summary},
     targets,
 };
@@ -59,15 +59,22 @@ fn fan_out(text: &mut String, rows: &[Row]) -> fmt::Result {
     Ok(())
 }
 
-/// Says so if the tool itself was the limit.
+/// Says which of the saturated rates are not to be trusted.
 fn doubts(text: &mut String, report: &Report) -> fmt::Result {
-    match report.limited_by_generator() {
-        (0, _) => Ok(()),
-        (limited, all) => writeln!(
+    let Doubts { all, limited, disturbed } = report.doubts();
+    if limited > 0 {
+        writeln!(
             text,
-            "\nIn {limited} of {all} saturated samples the load generator, not the server, was the limit: their rates are too low."
-        ),
+            "\nIn {limited} of {all} saturated samples the load generator was the limit: their rates are too low."
+        )?;
     }
+    if disturbed > 0 {
+        writeln!(
+            text,
+            "\nIn {disturbed} of {all} saturated samples the machine was busy with other things: their rates mean little."
+        )?;
+    }
+    Ok(())
 }
 
 fn median_rate(rates: Option<&Comparison>, side: fn(&Comparison) -> &Summary) -> String {

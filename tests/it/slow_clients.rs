@@ -63,9 +63,11 @@ async fn a_reader_that_was_closed_for_stalling_comes_back_with_its_cursor(transp
     assert_eq!(reader.texts(500 - before.len()).await.len() + before.len(), 500);
 }
 
+const IMPATIENT: [&str; 2] = ["--request-timeout", "1s"];
+
 #[tokio::test]
 async fn who_sends_one_byte_of_a_request_and_then_nothing_is_cut_off() {
-    let server = TestServer::spawn(&[]);
+    let server = TestServer::spawn(&IMPATIENT);
     let mut connection = Connection::open(server.address()).await;
 
     connection.write(b"G").await;
@@ -75,7 +77,7 @@ async fn who_sends_one_byte_of_a_request_and_then_nothing_is_cut_off() {
 
 #[tokio::test]
 async fn who_sends_half_of_a_head_and_then_nothing_is_cut_off() {
-    let server = TestServer::spawn(&[]);
+    let server = TestServer::spawn(&IMPATIENT);
     let mut connection = Connection::open(server.address()).await;
 
     connection.write(b"GET /channels/room/sse HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").await;
@@ -85,7 +87,7 @@ async fn who_sends_half_of_a_head_and_then_nothing_is_cut_off() {
 
 #[tokio::test]
 async fn who_sends_half_of_a_body_and_then_nothing_is_cut_off_and_nothing_is_appended() {
-    let server = TestServer::spawn(&[]);
+    let server = TestServer::spawn(&IMPATIENT);
     let mut connection = Connection::open(server.address()).await;
 
     connection.send(&Request::new("POST", "/channels/room").header("Content-Length", "100")).await;
@@ -98,7 +100,7 @@ async fn who_sends_half_of_a_body_and_then_nothing_is_cut_off_and_nothing_is_app
 /// A byte now and then is no proof of good intentions: the time for a head is limited as a whole.
 #[tokio::test]
 async fn who_sends_a_head_byte_by_byte_is_cut_off() {
-    let server = TestServer::spawn(&[]);
+    let server = TestServer::spawn(&IMPATIENT);
     let mut connection = Connection::open(server.address()).await;
 
     let endless_head = b"GET / HTTP/1.1\r\nX-Slow: ".iter().chain(std::iter::repeat(&b'x'));
@@ -120,7 +122,7 @@ async fn assert_cut_off(mut connection: Connection) {
 
 #[tokio::test]
 async fn who_connects_and_says_nothing_is_cut_off() {
-    let server = TestServer::spawn(&[]);
+    let server = TestServer::spawn(&IMPATIENT);
 
     assert_cut_off(Connection::open(server.address()).await).await;
 }

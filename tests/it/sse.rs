@@ -3,6 +3,7 @@
 use crate::harness::{
     Connection, Reader, Request, Subscription, TestServer, Transport,
     publisher::PostPublisher,
+    secret_of,
     source::{Block, SseSource},
 };
 
@@ -14,14 +15,8 @@ async fn subscribe(server: &TestServer, target: &str) -> SseSource {
     source
 }
 
-/// The next block that is no comment.
 async fn block(source: &mut SseSource) -> Block {
-    loop {
-        let block = source.block().await.expect("the stream goes on");
-        if block.comments.is_empty() {
-            break block;
-        }
-    }
+    source.block().await.expect("the stream goes on")
 }
 
 /// Publishes and returns the block that an event source gets for it.
@@ -170,15 +165,16 @@ async fn no_label_and_no_name_can_inject_anything() {
     for label in ["a%0Adata:%20x", "a%0D%0A%0D%0Adata:%20x", "a%00b", "a:b", "%20a", "a%20b", "%C3%A4"] {
         server.request(Request::post(&format!("/channels/room?type={label}"), "x")).await.assert_problem(400);
     }
-    // A name to be shown under is free text, so it must be quoted wherever it is shown.
-    let watcher = Subscription::to("room").with("client", "a-watcher-of-injections").with_presence();
+    for name in ["m%0A%0Aevent:%20gap%0Adata:%20x", "m%0Dx", "m%00", "m%7F", "m%C2%85x"] {
+        server.get(&format!("/channels/room/sse?as={name}")).await.assert_problem(400);
+    }
+    // Any other name is free text, so it must be quoted wherever it is shown.
+    let watcher = Subscription::to("room").client(&secret_of("watcher")).with_presence();
     let mut watcher = Reader::open(&server, Transport::SseRaw, &watcher).await;
     watcher.presence().await;
-    let _mallory =
-        Reader::open(&server, Transport::Sse, &Subscription::to("room").named("m%0A%0Aevent:%20gap%0Adata:%20x")).await;
-    let join = watcher.receive().await.expect("the stream goes on");
-    assert_eq!(Block::parse(&join.wire).event.as_deref(), Some("presence"), "{}", join.wire);
-    assert!(join.wire.contains(r"m\n\nevent: gap\ndata: x"), "{}", join.wire);
+    let mallory = Subscription::to("room").named("%22%7D,%20data:%20%E2%80%A8%5C%22");
+    let _mallory = Reader::open(&server, Transport::Sse, &mallory).await;
+    assert_eq!(watcher.presence().await.name.as_deref(), Some("\"}, data: \u{2028}\\\""));
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use tokio_tungstenite::{
 use super::{
     Connection, Event, Message, Request,
     event::offset_of,
-    http::{BodyReader, Head, narrow_stream},
+    http::{BodyReader, Head, find, narrow_stream},
     reader::{Received, Subscription, Transport},
     within_guard,
 };
@@ -47,7 +47,7 @@ impl Source {
     pub async fn next_batch(&mut self) -> Option<Batch> {
         match self {
             Self::WebSocket(source) => source.next().await.map(|event| Batch::of(Vec::from_iter(event))),
-            Self::Sse(source) => source.next().await.map(|event| Batch::of(Vec::from_iter(event))),
+            Self::Sse(source) => source.next().await.map(|event| Batch::of(vec![event])),
             Self::Poll(source) => source.next().await,
             Self::Stream(source) => source.next().await.map(|event| Batch::of(vec![event])),
         }
@@ -141,7 +141,6 @@ pub struct Block {
     pub id: Option<String>,
     pub data: Vec<String>,
     pub retry: Option<String>,
-    pub comments: Vec<String>,
     /// The bytes, up to and with the blank line.
     pub wire: String,
 }
@@ -153,7 +152,8 @@ impl Block {
         let mut block = Self { wire: wire.to_owned(), ..Self::default() };
         for line in wire.lines() {
             match line.split_once(':') {
-                Some(("", comment)) => block.comments.push(comment.trim_start().to_owned()),
+                // A comment, such as a heartbeat in `raw`.
+                Some(("", _)) => {}
                 Some((field, value)) => block.set(field, value.strip_prefix(' ').unwrap_or(value)),
                 None if line.is_empty() => {}
                 None => panic!("a line without a field: {line:?}"),
@@ -210,13 +210,14 @@ impl SseSource {
         Some(Block::parse(&wire))
     }
 
-    /// One event, or none for a comment.
-    async fn next(&mut self) -> Option<Option<Received>> {
+    /// The next line, whatever it belongs to, or `None` at the end of the stream.
+    pub async fn line(&mut self) -> Option<String> {
+        read_through(&mut self.connection, &mut self.body, &mut self.unread, b"\n").await
+    }
+
+    async fn next(&mut self) -> Option<Received> {
         let block = self.block().await?;
-        if block.data.is_empty() {
-            assert_eq!((&block.event, &block.id), (&None, &None), "only comments have no data: {:?}", block.wire);
-            return Some(None);
-        }
+        assert!(!block.data.is_empty(), "an event without data would be dropped by its receiver: {:?}", block.wire);
         let event = match block.event.as_deref() {
             Some(name @ ("hello" | "gap" | "presence" | "goodbye" | "heartbeat" | "message")) if self.is_json(name) => {
                 Event::from_json(&format!("{{\"{name}\":{}}}", block.text()))
@@ -226,7 +227,7 @@ impl SseSource {
         if let Some(id) = &block.id {
             assert_eq!(Some(id.as_str()), event.cursor(), "id and data agree in {:?}", block.wire);
         }
-        Some(Some(Received { event, wire: block.wire, position: None }))
+        Some(Received { event, wire: block.wire, position: None })
     }
 
     /// Whether an event of this name carries a JSON object: in `raw`, all but messages do.
@@ -272,20 +273,19 @@ impl LineSource {
 }
 
 /// Takes text up to the end of the first `delimiter` from a body; an unfinished rest is discarded.
-async fn read_through(
+async fn read_through<const N: usize>(
     connection: &mut Connection,
     body: &mut BodyReader,
     unread: &mut Vec<u8>,
-    delimiter: &[u8],
+    delimiter: &[u8; N],
 ) -> Option<String> {
     let mut searched = 0;
     loop {
-        let found = unread[searched..].windows(delimiter.len()).position(|window| window == delimiter);
-        if let Some(at) = found {
-            let text = unread.drain(..searched + at + delimiter.len()).collect();
+        if let Some(at) = find(&unread[searched..], delimiter) {
+            let text = unread.drain(..searched + at + N).collect();
             return Some(String::from_utf8(text).expect("the body is UTF-8"));
         }
-        searched = unread.len().saturating_sub(delimiter.len() - 1);
+        searched = unread.len().saturating_sub(N - 1);
         unread.extend(body.chunk(connection).await?);
     }
 }
