@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Bounds of the usual size. Only the number of messages is ever reached.
 fn limits() -> HubLimits {
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let channel = ChannelLimits {
         retention: Retention { messages: 10_000, bytes: 64 << 20, age: hour },
         presence: PresenceLimits { grace: hour, members: 1000 },

@@ -139,7 +139,7 @@ impl Metrics {
 
     fn encode_latency(&self, encoder: &mut MetricEncoder<'_>, transport: Transport) -> fmt::Result {
         let of = transport as usize;
-        let bounds = BUCKETS_US.iter().map(|&us| micros(us)).chain([f64::MAX]);
+        let bounds = BUCKETS_US.iter().map(|&us| micros(us)).chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds
             .enumerate()
             .map(|(index, bound)| (bound, self.sum(|shard| &shard.latency[of].buckets[index])))

@@ -195,31 +195,37 @@ fn settings(config: &Config) -> transport::Settings {
 
 /// Runs for each connection when it is accepted.
 fn accept(io: &dyn Any, data: &mut Extensions, connections: &Arc<Connections>, stall: Duration) {
-    let Some(socket) = tcp_stream(io) else { return };
+    let Some((socket, is_tls)) = tcp_stream(io) else { return };
     data.insert(connections.admit(socket.peer_addr().ok().map(|peer| peer.ip())));
     let options = SockRef::from(socket);
     // What the system does not let us set stays as it is; the connection works all the same.
     let _ = options.set_send_buffer_size(SEND_BUFFER);
-    find_stalled_peers(&options, data, stall);
+    let is_found_by_system = let_system_find_stalled_peer(&options, stall);
+    // A stream of HTTP/2 may stall while its connection does not, which the system cannot see.
+    if (is_tls || !is_found_by_system)
+        && let Ok(handle) = options.try_clone()
+    {
+        data.insert(Handle(Arc::new(handle)));
+    }
 }
 
-fn tcp_stream(io: &dyn Any) -> Option<&TcpStream> {
+/// The TCP stream below, and whether there is TLS between.
+fn tcp_stream(io: &dyn Any) -> Option<(&TcpStream, bool)> {
     let tls = || io.downcast_ref::<actix_tls::accept::rustls_0_23::TlsStream<TcpStream>>();
-    io.downcast_ref::<TcpStream>().or_else(|| tls().map(|stream| stream.get_ref().0))
+    let plain = io.downcast_ref::<TcpStream>().map(|stream| (stream, false));
+    plain.or_else(|| tls().map(|stream| (stream.get_ref().0, true)))
 }
 
 /// Lets the system close a connection whose peer takes no bytes (RFC 5482). actix itself would wait for ever.
 #[cfg(target_os = "linux")]
-fn find_stalled_peers(socket: &SockRef<'_>, _: &mut Extensions, stall: Duration) {
-    let _ = socket.set_tcp_user_timeout(Some(stall));
+fn let_system_find_stalled_peer(socket: &SockRef<'_>, stall: Duration) -> bool {
+    socket.set_tcp_user_timeout(Some(stall)).is_ok()
 }
 
-/// Elsewhere the worker's tick closes it, for which it needs a handle of its own.
+/// Elsewhere the worker's tick does it, for which it needs a handle of its own.
 #[cfg(not(target_os = "linux"))]
-fn find_stalled_peers(socket: &SockRef<'_>, data: &mut Extensions, _: Duration) {
-    if let Ok(handle) = socket.try_clone() {
-        data.insert(Handle(Arc::new(handle)));
-    }
+const fn let_system_find_stalled_peer(_: &SockRef<'_>, _: Duration) -> bool {
+    false
 }
 
 /// A second handle of a connection's socket, to hang up by.
@@ -259,7 +265,7 @@ fn refused_connection(request: &ServiceRequest) -> Option<Problem> {
     let accepts_events = request.headers().get(header::ACCEPT).is_some_and(|accept| accept == "text/event-stream");
     let says_it_otherwise =
         accepts_events || request.path().ends_with("/sse") || request.headers().contains_key(header::UPGRADE);
-    (!says_it_otherwise).then(|| Problem::from(refusal).with_header(header::CONNECTION, "close"))
+    (!says_it_otherwise).then(|| Problem::from(refusal).closing())
 }
 
 /// Looks after the hub and the rings, about once a second, until the server ends.

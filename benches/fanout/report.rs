@@ -9,7 +9,7 @@ use super::{
     machine::Description,
     options::{Plan, Transport},
     posting,
-    sample::{Phase, Sample},
+    sample::Sample,
     server::Contender,
     statistics::{Comparison, Summary},
 };

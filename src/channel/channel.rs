@@ -59,7 +59,9 @@ pub struct Channel {
     subscribers: [AtomicUsize; Transport::ALL.len()],
     /// How many subscribers all channels have together.
     subscribers_of_hub: Arc<AtomicUsize>,
-    last_used_us: AtomicU64,
+    /// When it was used last, in milliseconds since it was created; the clock on the wall may step.
+    last_used_ms: AtomicU64,
+    created: Instant,
     limits: Arc<ChannelLimits>,
 }
 
@@ -117,7 +119,8 @@ impl Channel {
             presence_version: watch::Sender::new(0),
             subscribers: Default::default(),
             subscribers_of_hub,
-            last_used_us: AtomicU64::new(now_us()),
+            last_used_ms: AtomicU64::new(0),
+            created: Instant::now(),
             limits,
         }
     }
@@ -165,7 +168,8 @@ impl Channel {
         hasher: &RandomState,
     ) -> Option<Result<Published, PublishError>> {
         let key = publication.key.as_ref()?;
-        let known = self.lock_state().keys.find(key, keys::digest(publication, hasher))?;
+        let digest = keys::digest(publication, hasher);
+        let known = self.lock_state().keys.find(key, digest)?;
         Some(self.known_result(&known))
     }
 
@@ -267,6 +271,16 @@ impl Channel {
         self.lock_state().log.bytes()
     }
 
+    /// Whether all logs together are over their bound, so that encoded copies have to give way.
+    #[must_use]
+    pub fn is_over_budget(&self) -> bool {
+        self.lock_state().log.is_over_budget()
+    }
+
+    pub(super) fn message_bytes(&self) -> usize {
+        self.lock_state().log.message_bytes()
+    }
+
     pub(super) fn oldest_evictable(&self) -> Option<u64> {
         self.lock_state().log.oldest_evictable()
     }
@@ -326,13 +340,25 @@ impl Channel {
 
     /// Marks the channel as used now, so that it does not expire.
     pub(super) fn touch(&self) {
-        self.last_used_us.store(now_us(), Ordering::Relaxed);
+        self.last_used_ms.store(self.age_ms(), Ordering::Relaxed);
     }
 
     pub(super) fn is_expired(&self, after: Duration) -> bool {
-        let after = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
-        let idle = now_us().saturating_sub(self.last_used_us.load(Ordering::Relaxed));
-        self.subscribers_in_all() == 0 && idle >= after
+        self.subscribers_in_all() == 0 && self.idle() >= after
+    }
+
+    /// For how long nobody has used the channel.
+    pub(super) fn idle(&self) -> Duration {
+        Duration::from_millis(self.age_ms().saturating_sub(self.last_used_ms.load(Ordering::Relaxed)))
+    }
+
+    /// Whether the channel holds no message.
+    pub(super) fn is_empty(&self) -> bool {
+        self.head() == 0
+    }
+
+    fn age_ms(&self) -> u64 {
+        u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// A panic under the lock would have been a bug in here; the data are whole all the same, for no method panics midway.

@@ -46,6 +46,15 @@ pub struct Hub {
     limits: HubLimits,
 }
 
+/// How long nobody may have used a channel without messages before a new one may take its place.
+const UNUSED: Duration = Duration::from_mins(10);
+
+/// A channel that was asked for once and never used: when there is no room, it gives way to a new one.
+fn longest_unused(channels: &HashMap<ChannelName, Arc<Channel>>) -> Option<ChannelName> {
+    let unused = channels.values().filter(|channel| channel.is_empty() && channel.is_expired(UNUSED));
+    unused.max_by_key(|channel| channel.idle()).map(|channel| channel.name().clone())
+}
+
 /// There is no room for another channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no room for another channel")]
@@ -70,7 +79,7 @@ impl Hub {
     /// # Errors
     /// Refuses when the channel is new and there are as many as there may be.
     pub fn channel(&self, name: &ChannelName) -> Result<Arc<Channel>, ChannelsFull> {
-        if let Some(channel) = self.existing(name) {
+        if let Some(channel) = self.find(name) {
             return Ok(channel);
         }
         let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
@@ -79,7 +88,8 @@ impl Hub {
             return Ok(Arc::clone(channel));
         }
         if channels.len() >= self.limits.channels {
-            return Err(ChannelsFull);
+            let replaceable = longest_unused(&channels).ok_or(ChannelsFull)?;
+            channels.remove(&replaceable);
         }
         let keys = Keys::new(Arc::clone(&self.keys));
         let limits = Arc::clone(&self.limits.channel);
@@ -90,7 +100,8 @@ impl Hub {
     }
 
     /// The channel of that name, if it exists. It is marked as used while the map is locked, so it cannot expire between.
-    fn existing(&self, name: &ChannelName) -> Option<Arc<Channel>> {
+    #[must_use]
+    pub fn find(&self, name: &ChannelName) -> Option<Arc<Channel>> {
         let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
         let channel = channels.get(name)?;
         channel.touch();
@@ -129,8 +140,9 @@ impl Hub {
             return Ok(());
         }
         self.shed(more + self.budget.limit() / SHED_SHARE);
-        // What the channel itself holds is evicted by its own append, all but the newest.
-        if self.budget.excess(more) > into.bytes() { Err(PublishError::LogsFull) } else { Ok(()) }
+        // Encoded copies give way by themselves, and the append evicts what the channel itself holds.
+        let messages = (self.budget.messages() + more).saturating_sub(into.message_bytes());
+        if messages > self.budget.limit() { Err(PublishError::LogsFull) } else { Ok(()) }
     }
 
     /// Evicts messages, the oldest of all channels first, until `room` bytes are free or each log has only its newest.
@@ -182,7 +194,11 @@ impl Hub {
         self.all().iter().for_each(|channel| channel.sweep(now));
         let expiry = self.limits.expiry;
         let mut channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
-        channels.retain(|_, channel| !channel.is_expired(expiry));
+        // Freeing a log takes a while; it is done when the map is unlocked again.
+        let expired: Vec<Arc<Channel>> =
+            channels.extract_if(|_, channel| channel.is_expired(expiry)).map(|(_, channel)| channel).collect();
+        drop(channels);
+        drop(expired);
     }
 }
 
@@ -195,7 +211,7 @@ mod tests {
         let channel = ChannelLimits {
             retention: Retention { messages: 100, bytes: 1 << 20, age: Duration::ZERO },
             presence: PresenceLimits { grace: Duration::ZERO, members: 10 },
-            keys: KeyLimits { window: Duration::from_secs(60), per_channel: 10, in_all: 10 },
+            keys: KeyLimits { window: Duration::from_mins(1), per_channel: 10, in_all: 10 },
         };
         Hub::new(HubLimits { channels, expiry, bytes_in_all, channel: Arc::new(channel) })
     }
@@ -212,7 +228,7 @@ mod tests {
 
     #[tokio::test]
     async fn channels_are_created_on_first_use_and_bounded_in_number() {
-        let hub = hub(2, 1 << 20, Duration::from_secs(600));
+        let hub = hub(2, 1 << 20, Duration::from_mins(10));
         assert!(hub.channel(&name("a")).is_ok());
         assert!(hub.publish(&name("b"), text(1, None)).await.is_ok());
         assert_eq!(hub.channel(&name("c")).err(), Some(ChannelsFull));
@@ -242,7 +258,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_messages_of_all_channels_make_room_and_each_newest_stays() {
-        let hub = hub(10, 20_000, Duration::from_secs(600));
+        let hub = hub(10, 20_000, Duration::from_mins(10));
         for round in 0..20 {
             hub.publish(&name(if round % 2 == 0 { "a" } else { "b" }), text(1_000, None)).await.expect("room is made");
         }
@@ -257,7 +273,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_repeated_key_gives_the_first_result_and_appends_nothing() {
-        let hub = hub(10, 1 << 20, Duration::from_secs(600));
+        let hub = hub(10, 1 << 20, Duration::from_mins(10));
         let first = hub.publish(&name("a"), text(1, Some("k"))).await.expect("new");
         let again = hub.publish(&name("a"), text(1, Some("k"))).await.expect("known");
         assert_eq!((first.id.clone(), true), (again.id, again.repeated));

@@ -35,7 +35,9 @@ pub struct Retention {
 /// The bytes of all logs together, shared by all channels.
 #[derive(Debug)]
 pub struct Budget {
-    used: AtomicUsize,
+    messages: AtomicUsize,
+    /// Encoded copies, which rings can drop and make again.
+    copies: AtomicUsize,
     limit: usize,
 }
 
@@ -43,13 +45,19 @@ impl Budget {
     /// Returns an unused budget of `limit` bytes.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self { used: AtomicUsize::new(0), limit }
+        Self { messages: AtomicUsize::new(0), copies: AtomicUsize::new(0), limit }
     }
 
-    /// The bytes in use.
+    /// The bytes in use, those of encoded copies included.
     #[must_use]
     pub fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
+        self.messages() + self.copies.load(Ordering::Relaxed)
+    }
+
+    /// The bytes of messages alone, which is what cannot be made again.
+    #[must_use]
+    pub fn messages(&self) -> usize {
+        self.messages.load(Ordering::Relaxed)
     }
 
     /// How many bytes the logs hold beyond the limit once `more` are added.
@@ -64,12 +72,9 @@ impl Budget {
         self.limit
     }
 
-    fn take(&self, bytes: usize) {
-        self.used.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    fn give_back(&self, bytes: usize) {
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    fn give_back(&self, messages: usize, copies: usize) {
+        self.messages.fetch_sub(messages, Ordering::Relaxed);
+        self.copies.fetch_sub(copies, Ordering::Relaxed);
     }
 }
 
@@ -81,17 +86,20 @@ pub struct Log {
     /// The offset of the oldest entry, or of the next message while the log is empty.
     first: u64,
     entries: VecDeque<Entry>,
-    /// The sum of all entries' weights.
-    bytes: usize,
+    /// What all messages weigh.
+    messages: usize,
+    /// What all encoded copies weigh.
+    copies: usize,
     retention: Retention,
     budget: Arc<Budget>,
 }
 
-/// A message and what it weighs: its own bytes and those of every encoded copy that readers share.
+/// A message, what it weighs, and what the encoded copies weigh that readers share.
 #[derive(Debug)]
 struct Entry {
     message: Arc<Message>,
     weight: usize,
+    copies: usize,
 }
 // ANCHOR_END: log
 
@@ -99,7 +107,7 @@ impl Log {
     /// Returns an empty log of a new epoch.
     #[must_use]
     pub fn new(retention: Retention, budget: Arc<Budget>) -> Self {
-        Self { epoch: Epoch::random(), first: 1, entries: VecDeque::new(), bytes: 0, retention, budget }
+        Self { epoch: Epoch::random(), first: 1, entries: VecDeque::new(), messages: 0, copies: 0, retention, budget }
     }
 
     /// The log's epoch.
@@ -120,10 +128,22 @@ impl Log {
         self.first - 1
     }
 
+    /// Whether all logs together are over their bound, so that encoded copies have to give way.
+    #[must_use]
+    pub fn is_over_budget(&self) -> bool {
+        self.budget.excess(0) > 0
+    }
+
+    /// The bytes of the log's messages alone.
+    #[must_use]
+    pub const fn message_bytes(&self) -> usize {
+        self.messages
+    }
+
     /// The bytes that the log holds, those of encoded copies included.
     #[must_use]
     pub const fn bytes(&self) -> usize {
-        self.bytes
+        self.messages + self.copies
     }
 
     /// The time of the oldest message that could be evicted, if there is one beside the newest.
@@ -145,9 +165,9 @@ impl Log {
             data: publication.data,
             publisher,
         };
-        self.entries.push_back(Entry { message: Arc::new(message), weight });
-        self.bytes += weight;
-        self.budget.take(weight);
+        self.entries.push_back(Entry { message: Arc::new(message), weight, copies: 0 });
+        self.messages += weight;
+        self.budget.messages.fetch_add(weight, Ordering::Relaxed);
         self.evict(at_us);
         offset
     }
@@ -166,7 +186,8 @@ impl Log {
         let max_age = u64::try_from(self.retention.age.as_micros()).unwrap_or(u64::MAX);
         let age = now_us.saturating_sub(self.entries[0].message.at_us);
         self.entries.len() > self.retention.messages
-            || self.bytes > self.retention.bytes
+            || self.bytes() > self.retention.bytes
+            || self.budget.excess(0) > 0
             || (max_age > 0 && age > max_age)
     }
 
@@ -175,28 +196,29 @@ impl Log {
         if self.entries.len() <= 1 {
             return 0;
         }
-        let weight = self.entries.pop_front().map_or(0, |entry| entry.weight);
+        let Some(entry) = self.entries.pop_front() else { return 0 };
         self.first += 1;
-        self.bytes -= weight;
-        self.budget.give_back(weight);
-        weight
+        self.messages -= entry.weight;
+        self.copies -= entry.copies;
+        self.budget.give_back(entry.weight, entry.copies);
+        entry.weight + entry.copies
     }
 
     /// Adds the bytes of an encoded copy to a message's weight. Nothing happens if it has been evicted meanwhile.
     pub fn charge(&mut self, offset: u64, bytes: usize) {
         if let Some(entry) = self.entry_mut(offset) {
-            entry.weight += bytes;
-            self.bytes += bytes;
-            self.budget.take(bytes);
+            entry.copies += bytes;
+            self.copies += bytes;
+            self.budget.copies.fetch_add(bytes, Ordering::Relaxed);
         }
     }
 
     /// Takes the bytes of an encoded copy off a message's weight again.
     pub fn discharge(&mut self, offset: u64, bytes: usize) {
         if let Some(entry) = self.entry_mut(offset) {
-            entry.weight -= bytes;
-            self.bytes -= bytes;
-            self.budget.give_back(bytes);
+            entry.copies -= bytes;
+            self.copies -= bytes;
+            self.budget.give_back(0, bytes);
         }
     }
 
@@ -260,7 +282,7 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        self.budget.give_back(self.bytes);
+        self.budget.give_back(self.messages, self.copies);
     }
 }
 

@@ -109,8 +109,10 @@ impl ClientName {
     /// Returns a new name that nobody can guess.
     #[must_use]
     pub fn random() -> Self {
-        const CHARACTERS: usize = 22;
-        Self((0..CHARACTERS).map(|_| fastrand::alphanumeric()).collect::<String>().into())
+        // 128 bits from the system, in hexadecimal. A system without randomness gets the second best rather than no server.
+        let secret = getrandom::u64().ok().zip(getrandom::u64().ok());
+        let (high, low) = secret.unwrap_or_else(|| (fastrand::u64(..), fastrand::u64(..)));
+        Self(format!("{high:016x}{low:016x}").into())
     }
 
     /// The secret itself: for the client's own `hello` and nobody else.

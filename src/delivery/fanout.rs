@@ -266,18 +266,14 @@ impl Feed {
         let mut latest = self.latest.borrow_mut();
         let fits = |latest: &Latest| latest.position == position && latest.head == head;
         if !latest.as_ref().is_some_and(fits) {
-            let slice = self.ring.take(position, None);
-            let publishers = match &slice {
-                Slice::Events(taken) => self.ring.publishers(position, taken.up_to),
-                Slice::Nothing(_) | Slice::Gap => Vec::new(),
-            };
+            let (slice, publishers) = self.ring.take(position, None);
             *latest = Some(Latest { position, head, slice, publishers });
         }
         match &*latest {
             Some(latest) if excluded.is_none_or(|excluded| !latest.publishers.contains(&excluded)) => {
                 latest.slice.clone()
             }
-            _ => self.ring.take(position, excluded),
+            _ => self.ring.take(position, excluded).0,
         }
     }
 

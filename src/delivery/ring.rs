@@ -1,8 +1,11 @@
 //! Rings: a channel's events as bytes, ready to send, in one framing.
 //!
-//! A ring is built lazily from the channel's log, once for all subscribers of that framing on all workers. Its bytes are
-//! contiguous within a segment, and an index leads from an offset to its place. Its bytes count in the log's bound, and
-//! what the log has evicted is dropped from the front.
+//! A ring begins with its first reader and is fed from the channel's log, once for all subscribers of that framing on all
+//! workers. Its bytes are contiguous within a segment, and an index leads from an offset to its place. They count in the
+//! log's bound, and what the log has evicted is dropped from the front.
+//!
+//! Whoever reads history from before the ring's time gets it encoded slice by slice. Were it kept, a reader of the whole
+//! history would push the oldest part of it out of the log.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -108,55 +111,65 @@ impl Ring {
     // ANCHOR: take
     /// Takes what lies after `position`, at most [`MAX_SLICE`] bytes of it but at least one event.
     ///
-    /// Events that `excluded` published are left out; a slice ends before them, and the next begins behind.
-    pub fn take(&self, position: u64, excluded: Option<MemberId>) -> Slice {
+    /// Events that `excluded` published are left out; a slice ends before them, and the next begins behind. Also returns
+    /// who published the events of the slice.
+    pub fn take(&self, position: u64, excluded: Option<MemberId>) -> (Slice, Vec<MemberId>) {
         let mut segments = self.lock();
-        self.catch_up(&mut segments, position);
+        self.catch_up(&mut segments);
+        if position + 1 < segments.front() {
+            drop(segments);
+            return self.take_history(position, excluded);
+        }
         let mut position = position;
         while let Some((segment, index)) = segments.find(position + 1) {
-            if excluded.is_some() && segment.places[index].publisher == excluded {
-                position += 1;
-            } else {
-                return Slice::Events(segment.take(index, excluded));
+            if !segment.is_by(index, excluded) {
+                return segment.take(index, excluded);
             }
+            position += 1;
         }
-        if position + 1 < segments.next { Slice::Gap } else { Slice::Nothing(position) }
+        (Slice::Nothing(position), Vec::new())
     }
     // ANCHOR_END: take
 
-    /// Everybody who published something after `position` and up to `up_to`.
-    #[must_use]
-    pub fn publishers(&self, position: u64, up_to: u64) -> Vec<MemberId> {
-        let segments = self.lock();
-        let mut publishers: Vec<MemberId> = (position + 1..=up_to)
-            .filter_map(|offset| segments.find(offset))
-            .filter_map(|(segment, index)| segment.places[index].publisher)
-            .collect();
-        publishers.sort_unstable();
-        publishers.dedup();
-        publishers
+    /// Encodes a slice of messages from before the ring's time, for this reader alone.
+    fn take_history(&self, position: u64, excluded: Option<MemberId>) -> (Slice, Vec<MemberId>) {
+        let (messages, start) = self.channel.messages_after(position, BATCH);
+        if position < start {
+            return (Slice::Gap, Vec::new());
+        }
+        let is_own = |message: &&Arc<Message>| excluded.is_some() && message.publisher == excluded;
+        let own = messages.iter().take_while(is_own).count();
+        let position = position + own as u64;
+        let mut slice = Segment::new(position + 1);
+        for message in messages.iter().skip(own).take_while(|message| !is_own(message)) {
+            slice.push(self.framing, self.channel.epoch(), message);
+            if slice.size() > MAX_SLICE {
+                break;
+            }
+        }
+        slice.seal();
+        if slice.places.is_empty() { (Slice::Nothing(position), Vec::new()) } else { slice.take(0, excluded) }
     }
 
     // ANCHOR: catch_up
-    /// Encodes what the log has and the ring has not, and drops what the log has evicted.
-    fn catch_up(&self, segments: &mut Segments, position: u64) {
+    /// Encodes what has been published since the last time, and drops what the log has evicted.
+    fn catch_up(&self, segments: &mut Segments) {
         if segments.next == 0 {
-            segments.next = position + 1;
+            segments.next = self.channel.head() + 1;
         }
-        self.encode_older(segments, position);
         loop {
             let (messages, start) = self.channel.messages_after(segments.next - 1, BATCH);
-            segments.drop_evicted(start);
             if segments.next <= start {
+                // The log was faster. Readers in between have a gap.
                 segments.next = start + 1;
-                continue;
             }
-            let complete = messages.len() < BATCH;
-            let charges = messages.iter().map(|message| self.encode(segments, message)).collect::<Vec<_>>();
-            if !charges.is_empty() {
-                self.channel.charge(charges.into_iter());
+            let is_complete = messages.len() < BATCH;
+            let copies: Vec<_> = messages.iter().map(|message| self.encode(segments, message)).collect();
+            if !copies.is_empty() {
+                self.channel.charge(copies.into_iter());
             }
-            if complete {
+            segments.drop_evicted(self.channel.start());
+            if is_complete {
                 return;
             }
         }
@@ -171,36 +184,16 @@ impl Ring {
         (message.offset, size)
     }
 
-    /// A reader asks for messages from before the ring's time: encodes them in front of what there is.
-    fn encode_older(&self, segments: &mut Segments, position: u64) {
-        let from = position.max(self.channel.start());
-        let front = segments.list.front().map_or(segments.next, |segment| segment.first);
-        if from + 1 >= front {
-            return;
-        }
-        let mut older = Segments { list: VecDeque::new(), next: from + 1 };
-        let mut charges = Vec::new();
-        while older.next < front {
-            let (messages, start) = self.channel.messages_after(older.next - 1, BATCH);
-            if start >= older.next {
-                older = Segments { list: VecDeque::new(), next: start + 1 };
-                charges.clear();
-            }
-            for message in messages.iter().take_while(|message| message.offset < front) {
-                charges.push(self.encode(&mut older, message));
-            }
-        }
-        older.seal_last();
-        while let Some(segment) = older.list.pop_back() {
-            segments.list.push_front(segment);
-        }
-        self.channel.charge(charges.into_iter());
-    }
-
-    /// Drops what the log has evicted. Called now and then, for rings that nobody takes from.
+    /// Drops what the log has evicted, and every full segment while all logs together are over their bound: a copy can be
+    /// made again. Called now and then, for rings that nobody takes from.
     pub fn trim(&self) {
         let start = self.channel.start();
-        self.lock().drop_evicted(start);
+        let mut segments = self.lock();
+        segments.drop_evicted(start);
+        if self.channel.is_over_budget() {
+            let dropped = segments.drop_full();
+            self.channel.discharge(dropped.iter().flat_map(Segment::weights));
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Segments> {
@@ -217,6 +210,11 @@ impl Drop for Ring {
 }
 
 impl Segments {
+    /// The first offset that the ring holds, or will hold.
+    fn front(&self) -> u64 {
+        self.list.front().map_or(self.next, |segment| segment.first)
+    }
+
     /// The segment that holds the event with this offset, and the event's index in it.
     fn find(&self, offset: u64) -> Option<(&Segment, usize)> {
         let after = self.list.partition_point(|segment| segment.first <= offset);
@@ -230,7 +228,7 @@ impl Segments {
         let fits = self.list.back().is_some_and(|last| last.is_open_for(offset));
         if !fits {
             self.seal_last();
-            self.list.push_back(Segment { first: offset, places: Vec::new(), bytes: Stored::Open(Vec::new()) });
+            self.list.push_back(Segment::new(offset));
         }
         let last = self.list.len() - 1;
         &mut self.list[last]
@@ -242,6 +240,12 @@ impl Segments {
         }
     }
 
+    /// Takes out every segment but the one that grows.
+    fn drop_full(&mut self) -> Vec<Segment> {
+        let full = self.list.len().saturating_sub(1);
+        self.list.drain(..full).collect()
+    }
+
     /// Drops the segments in which every event has been evicted.
     fn drop_evicted(&mut self, start: u64) {
         while self.list.front().is_some_and(|segment| segment.last() <= start) {
@@ -251,6 +255,19 @@ impl Segments {
 }
 
 impl Segment {
+    const fn new(first: u64) -> Self {
+        Self { first, places: Vec::new(), bytes: Stored::Open(Vec::new()) }
+    }
+
+    /// How many bytes the events have together.
+    fn size(&self) -> usize {
+        self.places.last().map_or(0, |last| last.end)
+    }
+
+    fn is_by(&self, index: usize, publisher: Option<MemberId>) -> bool {
+        publisher.is_some() && self.places[index].publisher == publisher
+    }
+
     fn last(&self) -> u64 {
         self.first + self.places.len() as u64 - 1
     }
@@ -278,19 +295,22 @@ impl Segment {
         index.checked_sub(1).map_or(0, |before| self.places[before].end)
     }
 
-    /// The events from `index` on: as many as fit, and none that `excluded` published.
-    fn take(&self, index: usize, excluded: Option<MemberId>) -> Taken {
+    /// The events from `index` on: as many as fit, and none that `excluded` published. And who published them.
+    fn take(&self, index: usize, excluded: Option<MemberId>) -> (Slice, Vec<MemberId>) {
         let begin = self.begin_of(index);
-        let wanted = |place: &Place| excluded.is_none() || place.publisher != excluded;
-        let more =
-            self.places[index + 1..].iter().take_while(|place| place.end - begin <= MAX_SLICE && wanted(place)).count();
-        let end = self.places[index + more].end;
+        let fits = |next: usize| self.places[next].end - begin <= MAX_SLICE && !self.is_by(next, excluded);
+        let end = (index + 1..self.places.len()).find(|&next| !fits(next)).unwrap_or(self.places.len());
+        let taken = &self.places[index..end];
         let bytes = match &self.bytes {
-            Stored::Open(bytes) => Bytes::copy_from_slice(&bytes[begin..end]),
-            Stored::Sealed(bytes) => bytes.slice(begin..end),
+            Stored::Open(bytes) => Bytes::copy_from_slice(&bytes[begin..self.places[end - 1].end]),
+            Stored::Sealed(bytes) => bytes.slice(begin..self.places[end - 1].end),
         };
-        let up_to = self.first + (index + more) as u64;
-        Taken { bytes, up_to, events: more + 1, oldest_at_us: self.places[index].at_us }
+        let mut publishers: Vec<MemberId> = taken.iter().filter_map(|place| place.publisher).collect();
+        publishers.sort_unstable();
+        publishers.dedup();
+        let up_to = self.first + end as u64 - 1;
+        let events = Taken { bytes, up_to, events: taken.len(), oldest_at_us: taken[0].at_us };
+        (Slice::Events(events), publishers)
     }
 
     /// What each event weighs, by offset.
@@ -344,7 +364,8 @@ impl Rings {
 mod tests {
     use super::*;
     use crate::channel::{
-        ChannelLimits, ClientName, ContentType, Data, Hub, HubLimits, KeyLimits, PresenceLimits, Publication, Retention,
+        ChannelLimits, ClientName, ContentType, Data, Hub, HubLimits, KeyLimits, MESSAGE_OVERHEAD, PresenceLimits,
+        Publication, Retention,
     };
     use proptest::prelude::*;
     use std::time::Duration;
@@ -375,7 +396,7 @@ mod tests {
     fn read_all(ring: &Ring, mut position: u64, excluded: Option<MemberId>) -> (Vec<u8>, u64, bool) {
         let mut bytes = Vec::new();
         loop {
-            match ring.take(position, excluded) {
+            match ring.take(position, excluded).0 {
                 Slice::Events(taken) => {
                     bytes.extend_from_slice(&taken.bytes);
                     position = taken.up_to;
@@ -398,7 +419,7 @@ mod tests {
         let hub = hub(1000, 1 << 20);
         (1..=100).for_each(|number| publish(&hub, &number.to_string(), None));
         let ring = Rings::default().of(&channel(&hub), Framing::WebSocketRaw);
-        let Slice::Events(taken) = ring.take(0, None) else { panic!("there is something") };
+        let (Slice::Events(taken), _) = ring.take(0, None) else { panic!("there is something") };
         assert_eq!((taken.up_to, taken.events), (100, 100));
         assert_eq!(taken.bytes, frames((1..=100).map(|number| number.to_string())));
     }
@@ -422,12 +443,27 @@ mod tests {
         let plain = channel(&hub).bytes();
         let rings = Rings::default();
         let ring = rings.of(&channel(&hub), Framing::JsonLines);
-        assert!(matches!(ring.take(5, None), Slice::Gap));
+        assert!(matches!(ring.take(5, None).0, Slice::Gap));
         assert!(!read_all(&ring, 20, None).2);
-        assert!(channel(&hub).bytes() > plain);
+        assert_eq!(channel(&hub).bytes(), plain, "history is encoded for its reader and not kept");
+        publish(&hub, "31", None);
+        assert!(!read_all(&ring, 30, None).2);
+        let (kept, copies) = (10 * (MESSAGE_OVERHEAD + 2), channel(&hub).bytes());
+        assert!(copies > kept, "{copies}");
         assert!(Arc::ptr_eq(&ring, &rings.of(&channel(&hub), Framing::JsonLines)));
         drop(ring);
-        assert_eq!(channel(&hub).bytes(), plain);
+        assert_eq!(channel(&hub).bytes(), kept);
+        assert!(plain <= kept);
+    }
+
+    #[test]
+    fn reading_the_whole_history_evicts_none_of_it() {
+        let hub = hub(1000, 400_000);
+        (1..=300).for_each(|_| publish(&hub, &"x".repeat(1_000), None));
+        let start = channel(&hub).start();
+        let ring = Rings::default().of(&channel(&hub), Framing::SseJson);
+        assert!(!read_all(&ring, start, None).2);
+        assert_eq!(channel(&hub).start(), start);
     }
 
     proptest! {

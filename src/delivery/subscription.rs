@@ -40,6 +40,8 @@ pub struct Start {
     pub presence: PresenceFrom,
     /// How to hang up on the peer if it takes nothing.
     pub hangup: Option<Hangup>,
+    /// What has to live as long as the subscription.
+    pub attached: Option<Arc<dyn std::fmt::Debug>>,
 }
 
 /// What a subscriber wants to know of who is here.
@@ -93,6 +95,7 @@ pub struct Subscription {
     is_live: bool,
     is_over: bool,
     _counted: Counted,
+    _attached: Option<Arc<dyn std::fmt::Debug>>,
 }
 // ANCHOR_END: subscription
 
@@ -117,6 +120,7 @@ impl Subscription {
             is_live: start.position >= fanout.head(),
             is_over: false,
             _counted: start.channel.count_in(start.transport),
+            _attached: start.attached,
             fanout,
         }
     }
@@ -224,7 +228,8 @@ impl Subscription {
             return None;
         }
         self.heartbeat_at_ms = worker.now_ms() + worker.pace().heartbeat_ms();
-        let (cursor, head) = (self.channel().cursor(self.position), self.channel().cursor(self.fanout.head()));
+        let (cursor, head) =
+            (self.channel().cursor(self.position), self.channel().cursor(self.position.max(self.fanout.head())));
         Some(Next::Heartbeat(Heartbeat { cursor, head }))
     }
 

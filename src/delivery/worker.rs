@@ -195,7 +195,8 @@ async fn run(worker: Weak<Worker>, tick: Duration, mut draining: watch::Receiver
 
 /// A way to end a connection whose peer takes nothing, from outside of the task that is stuck in writing to it.
 ///
-/// Linux does this by itself (`TCP_USER_TIMEOUT`, set when the connection is accepted), so there none is needed.
+/// Linux does this by itself for plain TCP (`TCP_USER_TIMEOUT`, set when the connection is accepted). Elsewhere, and for
+/// the streams of HTTP/2, it is done from here, and takes all streams of the connection with it.
 #[derive(Debug)]
 pub struct Hangup(pub(crate) Arc<socket2::Socket>);
 

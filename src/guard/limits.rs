@@ -65,7 +65,7 @@ impl Connections {
         } else {
             Verdict::Admitted
         };
-        Ticket { connections: Arc::clone(self), address, verdict }
+        Ticket { connections: Arc::clone(self), address, verdict, places: Arc::default() }
     }
 
     fn count(&self, address: IpAddr) -> usize {
@@ -92,9 +92,24 @@ pub struct Ticket {
     connections: Arc<Connections>,
     address: Option<IpAddr>,
     verdict: Verdict,
+    /// Counts the subscriptions that the connection carries, by the handles of this.
+    places: Arc<Place>,
 }
 
+/// How many subscriptions one connection carries at most. Over HTTP/1.1 it is one, over HTTP/2 as many as it has streams.
+const PLACES: usize = 256;
+
+/// A subscription's place on its connection, held for as long as the subscription lives.
+#[derive(Debug, Default)]
+pub struct Place;
+
 impl Ticket {
+    /// Takes a place for one more subscription, if there is one left.
+    #[must_use]
+    pub fn place(&self) -> Option<Arc<Place>> {
+        (Arc::strong_count(&self.places) <= PLACES).then(|| Arc::clone(&self.places))
+    }
+
     /// What was decided.
     #[must_use]
     pub const fn verdict(&self) -> Verdict {

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use limits::{Connections, Ticket, Verdict};
+pub use limits::{Connections, Place, Ticket, Verdict};
 pub use origin::{BadOrigin, Origins, Standing};
 pub use rate::Rates;
 
@@ -54,6 +54,9 @@ pub enum Refusal {
     /// The address has as many connections as it may have.
     #[error("this address has as many connections as it may have (--max-connections-per-address)")]
     TooManyPerAddress,
+    /// The connection carries as many subscriptions as it may.
+    #[error("this connection carries as many subscriptions as it may")]
+    TooManyOnConnection,
     /// The address publishes faster than it may.
     #[error("this address publishes faster than it may (--publish-rate)")]
     TooFast {

@@ -83,6 +83,7 @@ fn subscribe(state: &State, opened: &Opened) -> Subscription {
             // A poll only has to hear that something has changed; it answers with the full list.
             presence: if opened.wish.presence { PresenceFrom::Version(version) } else { PresenceFrom::Never },
             hangup: None,
+            attached: None,
         },
     )
 }

@@ -23,13 +23,14 @@ pub struct Problem {
     detail: String,
     retry_after: Option<Duration>,
     headers: Vec<(header::HeaderName, &'static str)>,
+    closes: bool,
 }
 
 impl Problem {
     /// Returns a problem. `kind` is its short name in the `type` and in the metrics.
     #[must_use]
     pub fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl fmt::Display) -> Self {
-        Self { status, kind, title, detail: detail.to_string(), retry_after: None, headers: Vec::new() }
+        Self { status, kind, title, detail: detail.to_string(), retry_after: None, headers: Vec::new(), closes: false }
     }
 
     /// A parameter, header or body that cannot be understood.
@@ -72,13 +73,20 @@ impl Problem {
     /// The server drains.
     #[must_use]
     pub fn draining() -> Self {
-        Self::overloaded("draining", "the server is shutting down; come back in a moment")
+        Self::overloaded("draining", "the server is shutting down; come back in a moment").closing()
     }
 
     /// Tells when to come back.
     #[must_use]
     pub const fn retry_after(mut self, retry_after: Duration) -> Self {
         self.retry_after = Some(retry_after);
+        self
+    }
+
+    /// Lets the answer end the connection, over which nothing good is to be expected.
+    #[must_use]
+    pub const fn closing(mut self) -> Self {
+        self.closes = true;
         self
     }
 
@@ -147,6 +155,9 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
         response.insert_header((header::CACHE_CONTROL, "no-store"));
+        if self.closes {
+            response.force_close();
+        }
         if let Some(after) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, after.as_secs_f64().ceil().max(1.0).to_string()));
         }
@@ -212,6 +223,10 @@ impl From<Refusal> for Problem {
             Refusal::ForeignOrigin => Self::new(StatusCode::FORBIDDEN, "foreign-origin", title, refusal),
             Refusal::NotAnOperator => Self::new(StatusCode::FORBIDDEN, "not-an-operator", title, refusal),
             Refusal::TooManyConnections => Self::overloaded("too-many-connections", refusal),
+            Refusal::TooManyOnConnection => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-on-connection", "Too many subscriptions", refusal)
+                    .retry_after(Duration::from_secs(5))
+            }
             Refusal::TooManyPerAddress => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-per-address", "Too many connections", refusal)
                     .retry_after(Duration::from_secs(5))

@@ -95,7 +95,7 @@ async fn read_body(
     let limit = state.settings.max_message * if content_type.is_json() { 2 } else { 1 };
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > limit.saturating_mul(READ_ON)) {
-        return Err(Problem::too_large(state.settings.max_message).with_header(header::CONNECTION, "close"));
+        return Err(Problem::too_large(state.settings.max_message).closing());
     }
     let limit_of_time = state.settings.request_timeout;
     let body = actix_rt::time::timeout(limit_of_time, collect(body, limit)).await;
@@ -105,16 +105,14 @@ async fn read_body(
             Err(Problem::bad_request("bad-body", format_args!("the body broke off: {fault}")))
         }
         Ok(Err(Unread::Skipped)) => Err(Problem::too_large(state.settings.max_message)),
-        Ok(Err(Unread::Endless)) => {
-            Err(Problem::too_large(state.settings.max_message).with_header(header::CONNECTION, "close"))
-        }
+        Ok(Err(Unread::Endless)) => Err(Problem::too_large(state.settings.max_message).closing()),
         Err(_) => Err(Problem::new(
             actix_web::http::StatusCode::REQUEST_TIMEOUT,
             "too-slow",
             "The request took too long",
             format_args!("the body did not arrive within {limit_of_time:?} (--request-timeout)"),
         )
-        .with_header(header::CONNECTION, "close")),
+        .closing()),
     }
 }
 

@@ -7,7 +7,7 @@ use actix_web::HttpRequest;
 use crate::{
     channel::{Channel, ChannelName, ClientName, Cursor, Gap, Hello, MemberId, PROTOCOL_VERSION, Transport},
     delivery::{Hangup, PresenceFrom, Start, Subscription, Worker},
-    guard::{Action, Refusal},
+    guard::{Action, Place, Refusal, Ticket},
     wire::Framing,
 };
 
@@ -30,6 +30,8 @@ pub struct Opened {
     pub wish: Wish,
     /// The transport.
     pub transport: Transport,
+    /// The subscription's place on its connection.
+    pub place: Option<Arc<Place>>,
 }
 
 impl Opened {
@@ -51,6 +53,11 @@ impl Opened {
         if state.hub.subscribers() >= state.guard.connections().max() {
             return Err(Refusal::TooManyConnections.into());
         }
+        let place = match request.conn_data::<Ticket>().map(Ticket::place) {
+            Some(None) => return Err(Refusal::TooManyOnConnection.into()),
+            Some(place) => place,
+            None => None,
+        };
         let channel = state.hub.channel(name)?;
         let client = wish.client.clone().unwrap_or_else(ClientName::random);
         let (position, gap) = match channel.locate(&wish.after) {
@@ -60,7 +67,7 @@ impl Opened {
         if let Some(gap) = &gap {
             state.metrics.gap(gap.reason);
         }
-        Ok(Self { member: state.hub.member(&client), channel, client, position, gap, wish, transport })
+        Ok(Self { member: state.hub.member(&client), channel, client, position, gap, wish, transport, place })
     }
     // ANCHOR_END: open
 
@@ -120,6 +127,7 @@ impl Opened {
             excluded: (!self.wish.echo).then_some(self.member),
             presence: if self.wish.presence { PresenceFrom::List } else { PresenceFrom::Never },
             hangup,
+            attached: self.place.clone().map(|place| place as Arc<dyn std::fmt::Debug>),
         };
         Subscription::new(worker, start)
     }

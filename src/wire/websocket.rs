@@ -52,6 +52,9 @@ impl Opcode {
 
 const FIN: u8 = 0x80;
 
+/// The bit beside the length that says that a mask follows.
+const MASKED: u8 = 0x80;
+
 /// The largest payload of a control frame (RFC 6455 §5.5).
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
 
@@ -84,6 +87,17 @@ pub fn text_frame(out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
 }
 
 const MAX_HEAD: usize = 10;
+
+/// Appends a complete frame as a client sends it, masked (RFC 6455 §5.3).
+pub fn masked_frame(opcode: Opcode, mask: [u8; 4], payload: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    head(opcode, payload.len(), out);
+    out[start + 1] |= MASKED;
+    out.extend_from_slice(&mask);
+    let first = out.len();
+    out.extend_from_slice(payload);
+    apply_mask(mask, 0, &mut out[first..]);
+}
 
 // ANCHOR: frame_head
 /// Appends the head of a complete frame: two, four or ten bytes, the shortest that holds the length (RFC 6455 §5.2).
@@ -224,7 +238,7 @@ impl FrameHead {
         let opcode = Opcode::from_bits(first & 0x0F).ok_or(BadHead::ReservedOpcode)?;
         let is_final = first & FIN != 0;
         let short = second & 0x7F;
-        if second & 0x80 == 0 {
+        if second & MASKED == 0 {
             return Err(BadHead::Unmasked);
         }
         if opcode.is_control() && !is_final {
@@ -285,7 +299,7 @@ mod tests {
         assert_eq!(framed(Opcode::Ping, b"Hello"), [0x89, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);
         let bytes_256 = framed(Opcode::Binary, &[7; 256]);
         assert_eq!((&bytes_256[..4], bytes_256.len()), (&[0x82, 0x7E, 0x01, 0x00][..], 260));
-        let bytes_65536 = framed(Opcode::Binary, &[7; 65536]);
+        let bytes_65536 = framed(Opcode::Binary, &vec![7; 65_536]);
         assert_eq!(bytes_65536[..10], [0x82, 0x7F, 0, 0, 0, 0, 0, 1, 0, 0]);
         assert_eq!(bytes_65536.len(), 65546);
     }
@@ -350,11 +364,9 @@ mod tests {
         /// Encoder and decoder together: a sent frame, masked as a client would, is read back.
         #[test]
         fn frames_come_back(payload in prop::collection::vec(any::<u8>(), 0..70_000), mask: [u8; 4]) {
-            let mut bytes = framed(Opcode::Binary, &payload);
-            let head = bytes.len() - payload.len();
-            bytes[1] |= 0x80;
-            bytes.splice(head..head, mask);
-            apply_mask(mask, 0, &mut bytes[head + 4..]);
+            let mut bytes = Vec::new();
+            masked_frame(Opcode::Binary, mask, &payload, &mut bytes);
+            let head = bytes.len() - payload.len() - 4;
             let read = FrameHead::read(&bytes).expect("well-formed").expect("complete");
             prop_assert_eq!((read.payload, read.size, read.mask), (payload.len() as u64, head + 4, mask));
             apply_mask(mask, 0, &mut bytes[head + 4..]);

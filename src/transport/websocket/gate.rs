@@ -1,8 +1,9 @@
 //! The gate: looks at the raw bytes of a WebSocket before the frame parser does.
 //!
 //! The parser behind it keeps a whole frame in memory before it checks its size, returns an error before the good messages
-//! that came with it, and checks UTF-8 only when a message is complete. So the gate reads each head as it arrives,
-//! refuses what breaks a rule at the first byte that shows it, and lets one complete frame through at a time.
+//! that came with it, checks UTF-8 only when a message is complete, and keeps each fragment in memory of its own, so that a
+//! message of one-byte fragments takes hundreds of times its size. So the gate reads each head as it arrives, refuses what
+//! breaks a rule at the first byte that shows it, puts fragments together, and lets one complete frame through at a time.
 
 use std::{
     pin::Pin,
@@ -17,7 +18,7 @@ use tokio_stream::Stream;
 use super::Shared;
 use crate::{
     delivery::Worker,
-    wire::websocket::{BadHead, CloseCode, FrameHead, Opcode, apply_mask, is_sendable},
+    wire::websocket::{self, BadHead, CloseCode, FrameHead, Opcode, apply_mask, is_sendable},
 };
 
 type Violation = (CloseCode, &'static str);
@@ -29,6 +30,8 @@ pub struct Gate {
     worker: Rc<Worker>,
     buffer: BytesMut,
     inspector: Inspector,
+    /// The fragments of the message that is arriving, unmasked and put together.
+    fragments: BytesMut,
     /// Whether a frame was let through in this turn. The parser reads until there is nothing more, so it gets nothing
     /// more until it has handed on the message.
     let_through: bool,
@@ -44,6 +47,7 @@ impl Gate {
             worker,
             buffer: BytesMut::new(),
             inspector: Inspector::new(max_message),
+            fragments: BytesMut::new(),
             let_through: false,
             is_closed: false,
         }
@@ -52,19 +56,28 @@ impl Gate {
     fn close(&mut self, violation: Option<Violation>) -> Poll<Option<Result<Bytes, PayloadError>>> {
         self.is_closed = true;
         self.buffer = BytesMut::new();
+        self.fragments = BytesMut::new();
         if violation.is_some() {
             self.shared.violation.set(violation);
         }
         Poll::Ready(None)
     }
 
-    fn take_frame(&mut self, size: usize) -> Bytes {
-        let frame = self.buffer.split_to(size).freeze();
+    /// Takes a complete frame out of the buffer. Returns what goes through: nothing yet if the message goes on.
+    fn take_frame(&mut self, frame: Complete) -> Option<Bytes> {
+        let mut bytes = self.buffer.split_to(frame.head.size + frame.payload);
         if self.buffer.is_empty() {
             // What a large message needed is not kept for the small ones after it.
             self.buffer = BytesMut::new();
         }
-        frame
+        let head = frame.head;
+        if head.opcode.is_control() || (head.is_final && head.opcode != Opcode::Continuation) {
+            return Some(bytes.freeze());
+        }
+        let mut payload = bytes.split_off(head.size);
+        apply_mask(head.mask, 0, &mut payload);
+        self.fragments.extend_from_slice(&payload);
+        head.is_final.then(|| whole_frame(frame.is_text, &std::mem::take(&mut self.fragments)))
     }
 }
 
@@ -82,30 +95,40 @@ impl Stream for Gate {
             let Self { inspector, buffer, .. } = &mut *self;
             match inspector.inspect(buffer) {
                 Ok(Some(frame)) => {
-                    self.let_through = true;
+                    // A frame that never gets complete is no sign of life.
+                    self.shared.heard_at_ms.set(self.worker.now_ms());
                     // After a close frame nothing counts (RFC 6455 §5.5.1).
-                    self.is_closed = frame.opcode == Opcode::Close;
-                    return Poll::Ready(Some(Ok(self.take_frame(frame.size))));
+                    self.is_closed = frame.head.opcode == Opcode::Close;
+                    let Some(bytes) = self.take_frame(frame) else { continue };
+                    self.let_through = true;
+                    return Poll::Ready(Some(Ok(bytes)));
                 }
                 Ok(None) => {}
                 Err(violation) => return self.close(Some(violation)),
             }
             match ready!(Pin::new(&mut self.payload).poll_next(context)) {
-                Some(Ok(bytes)) => {
-                    self.shared.heard_at_ms.set(self.worker.now_ms());
-                    self.buffer.extend_from_slice(&bytes);
-                }
+                Some(Ok(bytes)) => self.buffer.extend_from_slice(&bytes),
                 Some(Err(_)) | None => return self.close(None),
             }
         }
     }
 }
 
+/// The frame of a message that came in fragments, as if it had come in one. Its mask is zero, which changes nothing.
+fn whole_frame(is_text: bool, payload: &[u8]) -> Bytes {
+    let mut frame = Vec::with_capacity(payload.len() + 14);
+    let opcode = if is_text { Opcode::Text } else { Opcode::Binary };
+    websocket::masked_frame(opcode, [0; 4], payload, &mut frame);
+    frame.into()
+}
+
 /// A complete frame at the beginning of the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Complete {
-    opcode: Opcode,
-    size: usize,
+    head: FrameHead,
+    payload: usize,
+    /// Whether the message is text, which a continuation itself does not tell.
+    is_text: bool,
 }
 
 /// The rules, without any input or output.
@@ -150,8 +173,9 @@ impl Inspector {
         if arrived < size {
             return Ok(None);
         }
+        let is_text = self.is_text(head);
         self.end(head, &payload[..size])?;
-        Ok(Some(Complete { opcode: head.opcode, size: head.size + size }))
+        Ok(Some(Complete { head, payload: size, is_text }))
     }
     // ANCHOR_END: inspect
 
@@ -179,17 +203,20 @@ impl Inspector {
 
     /// Text is checked as it arrives, over the borders of frames and reads (RFC 6455 §8.1).
     fn check_text(&mut self, head: FrameHead, arrived: &[u8]) -> Result<(), Violation> {
-        let is_text = match head.opcode {
-            Opcode::Text => true,
-            Opcode::Continuation => self.message.is_some_and(|message| message.is_text),
-            _ => false,
-        };
-        if !is_text {
+        if !self.is_text(head) {
             return Ok(());
         }
         let mut text = arrived.to_vec();
         apply_mask(head.mask, self.checked, &mut text);
         if self.text.accepts(&text) { Ok(()) } else { Err(NOT_UTF8) }
+    }
+
+    fn is_text(&self, head: FrameHead) -> bool {
+        match head.opcode {
+            Opcode::Text => true,
+            Opcode::Continuation => self.message.is_some_and(|message| message.is_text),
+            _ => false,
+        }
     }
 
     /// A frame has ended: what does it leave behind?
@@ -272,19 +299,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-        let mask = [1, 2, 3, 4];
-        let mut bytes = vec![first];
-        match payload.len() {
-            length @ 0..=125 => bytes.push(0x80 | length.to_le_bytes()[0]),
-            length => {
-                bytes.push(0x80 | 126);
-                bytes.extend_from_slice(&u16::try_from(length).expect("short").to_be_bytes());
-            }
-        }
-        bytes.extend_from_slice(&mask);
-        let start = bytes.len();
-        bytes.extend_from_slice(payload);
-        apply_mask(mask, 0, &mut bytes[start..]);
+        let mut bytes = Vec::new();
+        websocket::masked_frame(Opcode::Binary, [1, 2, 3, 4], payload, &mut bytes);
+        bytes[0] = first;
         bytes
     }
 
@@ -296,8 +313,8 @@ mod tests {
             loop {
                 match inspector.inspect(&buffer) {
                     Ok(Some(frame)) => {
-                        seen.push(frame.opcode);
-                        buffer.drain(..frame.size);
+                        seen.push(frame.head.opcode);
+                        buffer.drain(..frame.head.size + frame.payload);
                     }
                     Ok(None) => break,
                     Err((code, _)) => return (seen, Some(code.number())),
