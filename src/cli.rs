@@ -26,7 +26,7 @@ const EXAMPLES: &str = "\
 Examples:
   fallcast                                  serve on http://localhost:8080, for this machine only
   fallcast serve --host 0.0.0.0             serve the room, and print how to get in
-  fallcast publish chat hello               (or: curl -d hello http://localhost:8080/channels/chat)
+  echo hello | fallcast publish chat        (or: curl -d hello http://localhost:8080/channels/chat)
   fallcast tail chat --after start          read a channel from its oldest message on
 ";
 
@@ -101,7 +101,11 @@ fn serve(args: ServeArgs) -> Result<(), String> {
 fn start_logging(config: &Config) -> Result<(), String> {
     let filter = EnvFilter::try_new(&config.log_level)
         .map_err(|fault| format!("--log-level: {fault}; try info or fallcast=debug"))?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // It would complain on standard error, and panic if nobody reads that any more: in the middle of a drain, say.
+        .log_internal_errors(false);
     match config.log_format {
         LogFormat::Text => logs.init(),
         LogFormat::Json => logs.json().init(),

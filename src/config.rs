@@ -294,6 +294,9 @@ pub enum ConfigError {
     Invalid(String),
 }
 
+/// The protocol lets clients rely on a channel for so long after it was used last.
+const PROMISED_EXPIRY: Duration = Duration::from_mins(10);
+
 impl Config {
     /// Completes settings from a file and the defaults, and checks the result.
     ///
@@ -339,6 +342,27 @@ impl Config {
             Some((_, rule)) => Err(ConfigError::Invalid(rule.to_owned())),
             None => Ok(()),
         }
+    }
+
+    /// What is taken as it is but has a price, for the log.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let rules = [
+            (
+                self.presence_grace.0 > self.poll_hold.0,
+                "--presence-grace is not longer than --poll-hold: pollers hear again and again who is here",
+            ),
+            (
+                self.channel_expiry.0 >= self.key_window.0,
+                "--channel-expiry is shorter than --key-window: a channel that expires forgets its keys, \
+                 and a repeated publication is then appended twice",
+            ),
+            (
+                self.channel_expiry.0 >= PROMISED_EXPIRY,
+                "--channel-expiry is shorter than the ten minutes that the protocol promises",
+            ),
+        ];
+        rules.into_iter().filter(|(holds, _)| !holds).map(|(_, warning)| warning).collect()
     }
 
     /// Whether an address lets others than this machine in.
@@ -392,5 +416,15 @@ mod tests {
         let both = Settings { tls_cert: Some("a".into()), tls_key: Some("b".into()), ..Settings::default() };
         assert!(refused(Settings { tls_self_signed: Some(true), ..both }));
         assert!(!refused(Settings::default()));
+    }
+
+    #[test]
+    fn settings_with_a_price_are_taken_with_a_warning() {
+        let warnings = |settings: Settings| Config::new(settings, None).expect("a good configuration").warnings();
+        assert!(warnings(Settings::default()).is_empty());
+        let brief = Settings { channel_expiry: Some(seconds(299)), ..Settings::default() };
+        assert_eq!(warnings(brief).len(), 2);
+        let impatient = Settings { presence_grace: Some(seconds(25)), ..Settings::default() };
+        assert_eq!(warnings(impatient).len(), 1);
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     channel::{ChannelLimits, Hub, HubLimits, KeyLimits, PresenceLimits, Retention},
     config::Config,
     delivery::{Pace, Rings},
-    guard::{BadOrigin, Connections, Guard, Origins, Rates, Ticket, Verdict},
+    guard::{self, BadOrigin, Connections, Guard, Origins, Rates},
     metrics::Metrics,
     site,
     transport::{self, Problem, State},
@@ -168,11 +168,12 @@ fn state(
     let connections = Arc::new(Connections::new(max_connections, per_address));
     let rates = Rates::new(Some(config.publish_rate).filter(|&rate| rate > 0));
     let origins = Origins::new(&config.allow_origin, ports)?;
+    let loopback_only = config.host.iter().all(|host| guard::is_loopback_name(host));
     Ok(State {
         hub: Arc::new(hub),
         rings: Arc::new(Rings::default()),
         metrics: Arc::new(Metrics::default()),
-        guard: Arc::new(Guard::new(origins, rates, config.allow_operators, connections)),
+        guard: Arc::new(Guard::new(origins, rates, config.allow_operators, loopback_only, connections)),
         draining,
         settings: settings(config),
     })
@@ -235,13 +236,14 @@ pub struct Handle(pub Arc<socket2::Socket>);
 /// What happens to every request and every answer.
 async fn around_every_request(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    if let Some(problem) = refused_connection(&request) {
-        return Err(problem.into());
-    }
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, actix_web::Error> {
     let is_from_page = request.headers().contains_key(header::ORIGIN);
-    let mut response = next.call(request).await?;
+    let received = request.app_data::<web::Data<State>>().map_or(Ok(()), |state| state.receive(request.request()));
+    let mut response = match received {
+        Ok(()) => next.call(request).await?.map_into_boxed_body(),
+        Err(problem) => request.error_response(problem),
+    };
     let refused = response.response().error().and_then(|error| error.as_error::<Problem>()).map(Problem::kind);
     if (is_from_page || refused.is_some())
         && let Some(state) = response.request().app_data::<web::Data<State>>().cloned()
@@ -253,19 +255,6 @@ async fn around_every_request(
         transport::add_headers(&state, &request, response.headers_mut());
     }
     Ok(response)
-}
-
-/// Refuses what comes over a connection too many. Transports that must say so in another way are let through to do it.
-fn refused_connection(request: &ServiceRequest) -> Option<Problem> {
-    let refusal = match request.conn_data::<Ticket>()?.verdict() {
-        Verdict::Admitted => return None,
-        Verdict::TooMany => crate::guard::Refusal::TooManyConnections,
-        Verdict::TooManyFromAddress => crate::guard::Refusal::TooManyPerAddress,
-    };
-    let accepts_events = request.headers().get(header::ACCEPT).is_some_and(|accept| accept == "text/event-stream");
-    let says_it_otherwise =
-        accepts_events || request.path().ends_with("/sse") || request.headers().contains_key(header::UPGRADE);
-    (!says_it_otherwise).then(|| Problem::from(refusal).closing())
 }
 
 /// Looks after the hub and the rings, about once a second, until the server ends.

@@ -83,10 +83,9 @@ pub struct Doubts {
 
 impl Report {
     pub fn new(plan: &Plan) -> Self {
-        let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
         Self {
             date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-            command: ["cargo bench --bench fanout", &arguments.join(" ")].join(" -- "),
+            command: command(),
             machine: Description::gather(),
             plan: plan.clone(),
             summary: Vec::new(),
@@ -165,4 +164,16 @@ impl Report {
         }
         Ok(fs::write(path, serde_json::to_string_pretty(self)? + "\n")?)
     }
+}
+
+/// The command line that repeats this run.
+fn command() -> String {
+    let mut command = "cargo bench --bench fanout".to_owned();
+    let mut separator = " -- ";
+    for argument in std::env::args().skip(1).filter(|argument| argument != "--bench") {
+        command += separator;
+        command += &argument;
+        separator = " ";
+    }
+    command
 }

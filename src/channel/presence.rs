@@ -173,16 +173,17 @@ impl Presence {
         }
     }
 
-    /// Whether something has changed since a poller was last told.
-    #[must_use]
-    pub fn news_for_poller(&self, id: MemberId) -> bool {
-        self.told.get(&id).is_none_or(|(version, _)| *version != self.version)
+    /// The version that a poller was last told, if it is still remembered. To ask is to be remembered longer.
+    pub fn told_to_poller(&mut self, id: MemberId, now: Instant) -> Option<u64> {
+        let (version, at) = self.told.get_mut(&id)?;
+        *at = now;
+        Some(*version)
     }
 
     /// The full list for a poller, who is remembered as told.
     pub fn tell_poller(&mut self, id: MemberId, now: Instant) -> PresenceEvent {
         // Beyond the limit a poller is told again each time: a longer answer, never a wrong one.
-        if self.told.len() < self.limits.members {
+        if self.told.contains_key(&id) || self.told.len() < self.limits.members {
             self.told.insert(id, (self.version, now));
         }
         self.here()
@@ -216,7 +217,7 @@ mod tests {
         room.enter(MemberId(1), name("Ada"), Transport::Websocket);
         room.exit(MemberId(1), 1, start);
         room.enter(MemberId(1), name("Ada"), Transport::Sse);
-        assert!(!room.sweep(start + Duration::from_secs(60)));
+        assert!(!room.sweep(start + Duration::from_mins(1)));
         assert_eq!(actions(&room.since(Some(0))), ["join"]);
         room.exit(MemberId(1), 1, start);
         assert!(!room.sweep(start + Duration::from_secs(29)));
@@ -241,7 +242,7 @@ mod tests {
         room.leave_for_good(MemberId(1));
         room.enter(MemberId(1), name("Ada"), Transport::Sse);
         room.exit(MemberId(1), 1, start);
-        assert!(!room.sweep(start + Duration::from_secs(60)));
+        assert!(!room.sweep(start + Duration::from_mins(1)));
     }
 
     #[test]
@@ -254,6 +255,33 @@ mod tests {
         assert_eq!(actions(&room.since(Some(0))), ["here"]);
         assert_eq!(actions(&room.since(None)), ["here"]);
         assert_eq!(room.since(Some(room.version())).len(), 0);
+    }
+
+    #[test]
+    fn a_poller_is_remembered_for_as_long_as_it_polls() {
+        let (mut room, start) = (room(), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(room.told_to_poller(MemberId(1), start), None);
+        room.tell_poller(MemberId(1), start);
+        room.sweep(after(30));
+        assert_eq!(room.told_to_poller(MemberId(1), after(30)), Some(0));
+        room.sweep(after(60));
+        assert_eq!(room.told_to_poller(MemberId(1), after(60)), Some(0));
+        room.sweep(after(91));
+        assert_eq!(room.told_to_poller(MemberId(1), after(91)), None);
+    }
+
+    #[test]
+    fn pollers_beyond_the_limit_are_not_remembered_and_those_within_learn_of_every_change() {
+        let (mut room, now) = (room(), Instant::now());
+        for id in 1..=3 {
+            room.tell_poller(MemberId(id), now);
+        }
+        assert_eq!(room.told_to_poller(MemberId(3), now), None);
+        room.enter(MemberId(1), name("Ada"), Transport::LongPoll);
+        assert_eq!(room.told_to_poller(MemberId(2), now), Some(0));
+        room.tell_poller(MemberId(2), now);
+        assert_eq!(room.told_to_poller(MemberId(2), now), Some(room.version()));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 };
 
 pub use limits::{Connections, Place, Ticket, Verdict};
-pub use origin::{BadOrigin, Origins, Standing};
+pub use origin::{BadOrigin, Origins, Standing, is_loopback_name};
 pub use rate::Rates;
 
 /// What somebody wants to do.
@@ -74,14 +74,21 @@ pub struct Guard {
     origins: Origins,
     rates: Rates,
     operators_anywhere: bool,
+    loopback_only: bool,
     connections: Arc<Connections>,
 }
 
 impl Guard {
     /// Returns the rules.
     #[must_use]
-    pub const fn new(origins: Origins, rates: Rates, operators_anywhere: bool, connections: Arc<Connections>) -> Self {
-        Self { origins, rates, operators_anywhere, connections }
+    pub const fn new(
+        origins: Origins,
+        rates: Rates,
+        operators_anywhere: bool,
+        loopback_only: bool,
+        connections: Arc<Connections>,
+    ) -> Self {
+        Self { origins, rates, operators_anywhere, loopback_only, connections }
     }
 
     /// The rules about origins.
@@ -102,11 +109,7 @@ impl Guard {
     /// # Errors
     /// Tells why it may not.
     pub fn decide(&self, caller: &Caller<'_>, action: Action) -> Result<(), Refusal> {
-        match caller.connection {
-            Verdict::Admitted => {}
-            Verdict::TooMany => return Err(Refusal::TooManyConnections),
-            Verdict::TooManyFromAddress => return Err(Refusal::TooManyPerAddress),
-        }
+        Self::admitted(caller.connection)?;
         match action {
             Action::Read => Ok(()),
             Action::OpenWebSocket => Self::own_origin(caller),
@@ -116,6 +119,32 @@ impl Guard {
         }
     }
     // ANCHOR_END: decide
+
+    /// Decides whether a connection may be used at all.
+    ///
+    /// # Errors
+    /// Tells why it may not.
+    pub const fn admitted(connection: Verdict) -> Result<(), Refusal> {
+        match connection {
+            Verdict::Admitted => Ok(()),
+            Verdict::TooMany => Err(Refusal::TooManyConnections),
+            Verdict::TooManyFromAddress => Err(Refusal::TooManyPerAddress),
+        }
+    }
+
+    // ANCHOR: misdirected
+    /// Whether a request is meant for another host.
+    ///
+    /// A page can make its own host name point to 127.0.0.1. To the browser this server is then a part of that page's
+    /// origin, and only `Host` tells. A server that listens on loopback alone has no names but those of loopback, and
+    /// those whose pages it allows, under which a proxy may pass requests on.
+    #[must_use]
+    pub fn is_misdirected(&self, host: Option<&str>) -> bool {
+        // Every browser sends a host.
+        let Some(host) = host.filter(|_| self.loopback_only) else { return false };
+        !is_loopback_name(host) && !self.origins.lists_host(host)
+    }
+    // ANCHOR_END: misdirected
 
     const fn own_origin(caller: &Caller<'_>) -> Result<(), Refusal> {
         match caller.standing {
@@ -134,10 +163,34 @@ impl Guard {
     }
 
     fn operator(&self, caller: &Caller<'_>) -> Result<(), Refusal> {
-        // A page can make its own host name point to 127.0.0.1, and the browser on this machine then asks us in its name.
+        // On a server that others reach too, only `Host` tells a page whose name was made to point to 127.0.0.1.
         let is_local = caller.address.is_some_and(|address| address.to_canonical().is_loopback());
         let is_page = matches!(caller.standing, Standing::Foreign);
         let is_operator = is_local && caller.asked_for_loopback && !is_page;
         if self.operators_anywhere || is_operator { Ok(()) } else { Err(Refusal::NotAnOperator) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard(loopback_only: bool) -> Guard {
+        let origins = Origins::new(&["https://fall.example".to_owned()], vec![8080]).expect("a good origin");
+        Guard::new(origins, Rates::new(None), false, loopback_only, Arc::new(Connections::new(1, None)))
+    }
+
+    #[test]
+    fn a_name_that_was_made_to_point_to_loopback_is_not_answered() {
+        let guard = guard(true);
+        assert!(guard.is_misdirected(Some("evil.example:8080")));
+        for good in [None, Some("localhost:8080"), Some("127.0.0.1:8080"), Some("fall.example")] {
+            assert!(!guard.is_misdirected(good), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_on_the_network_does_not_know_its_names() {
+        assert!(!guard(false).is_misdirected(Some("fall.lan:8080")));
     }
 }

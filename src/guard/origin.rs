@@ -3,7 +3,7 @@
 //! A browser tells which page a request comes from, and only a browser does; the check protects its user, not the server.
 //! All listeners of one server count as one origin, since a page of one may use the other.
 
-use std::str::FromStr;
+use std::{net::IpAddr, str::FromStr};
 
 use thiserror::Error;
 
@@ -73,6 +73,14 @@ impl Origins {
         if self.allowed.iter().any(is_listed) { Standing::Listed(origin) } else { Standing::Foreign }
     }
 
+    /// Whether pages of this host are on the allow list.
+    #[must_use]
+    pub fn lists_host(&self, host: &str) -> bool {
+        let (host, _) = split_port(host);
+        let is_same = |listed: &str| split_port(listed).0.eq_ignore_ascii_case(host);
+        self.allowed.iter().any(|allowed| &*allowed.0 == "*" || authority(&allowed.0).is_some_and(is_same))
+    }
+
     /// Whether the page comes from another listener of this server, under the same host name.
     fn is_sibling(&self, of_page: &str, host: &str) -> bool {
         let (page_host, page_port) = split_port(of_page);
@@ -85,6 +93,21 @@ impl Origins {
 fn authority(origin: &str) -> Option<&str> {
     let (scheme, authority) = origin.split_once("://")?;
     matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https").then_some(authority)
+}
+
+/// Whether a host, with or without a port, is a name that every machine has for itself: a loopback address, `localhost`,
+/// or a name below it (RFC 6761 §6.3).
+#[must_use]
+pub fn is_loopback_name(host: &str) -> bool {
+    let (name, _) = split_port(host);
+    let is_localhost = name.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"));
+    // On the command line an IPv6 address has neither brackets nor a port.
+    is_localhost || is_loopback_address(name) || is_loopback_address(host)
+}
+
+fn is_loopback_address(text: &str) -> bool {
+    let address = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 fn without_default_port(authority: &str) -> &str {
@@ -129,6 +152,27 @@ mod tests {
         check(Some("http://evil.example:8081"), "localhost:8080", Standing::Foreign);
         check(Some("http://localhost:8080.evil.example"), "localhost:8080", Standing::Foreign);
         check(Some("file://localhost:8080"), "localhost:8080", Standing::Foreign);
+    }
+
+    #[test]
+    fn a_listed_origin_lists_its_host_with_any_port() {
+        let origins = Origins::new(&["https://Example.org:8443".to_owned()], vec![]).expect("good origins");
+        assert!(origins.lists_host("example.org"));
+        assert!(origins.lists_host("example.org:443"));
+        assert!(!origins.lists_host("www.example.org"));
+        assert!(Origins::new(&["*".to_owned()], vec![]).expect("good origins").lists_host("example.net"));
+    }
+
+    #[test]
+    fn loopback_has_many_names_and_no_other_host_passes_for_it() {
+        for name in
+            ["localhost", "LocalHost:8080", "app.localhost:8080", "127.0.0.1:80", "127.1.2.3", "[::1]:80", "::1"]
+        {
+            assert!(is_loopback_name(name), "{name}");
+        }
+        for name in ["", "evil.example", "notlocalhost", "localhost.evil.example", "127.0.0.1.evil.example", "0.0.0.0"] {
+            assert!(!is_loopback_name(name), "{name}");
+        }
     }
 
     #[test]

@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 
 use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{Method, header},
+    FromRequest, Handler, HttpRequest, HttpResponse, Resource,
+    http::{Method, StatusCode, header},
     web,
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
+
+use crate::transport::Problem;
 
 /// The pages, scripts and styles of the folder beside this file.
 #[derive(RustEmbed)]
@@ -27,13 +29,35 @@ const BOOK_POLICY: &str = "default-src 'self' 'unsafe-inline' data:; connect-src
 
 /// The addresses of the site.
 pub fn routes(app: &mut web::ServiceConfig) {
-    app.route("/", web::get().to(landing_page))
-        .route("/", web::head().to(landing_page))
-        .route("/site/{file:.*}", web::get().to(page_file))
-        .route("/site/{file:.*}", web::head().to(page_file))
-        .route("/book", web::get().to(book_index))
-        .route("/book/{file:.*}", web::get().to(book_file))
-        .route("/book/{file:.*}", web::head().to(book_file));
+    app.service(readable("/", landing_page))
+        .service(readable("/site/{file:.*}", page_file))
+        .service(readable("/book", book_index))
+        .service(readable("/book/{file:.*}", book_file));
+}
+
+/// What is read with GET and HEAD, and takes no other method.
+fn readable<F, Args>(address: &str, handler: F) -> Resource
+where
+    F: Handler<Args, Output = HttpResponse>,
+    Args: FromRequest + 'static,
+{
+    web::resource(address)
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler))
+        .route(web::method(Method::OPTIONS).to(methods))
+        .default_service(web::to(method_not_allowed))
+}
+
+const METHODS: (header::HeaderName, &str) = (header::ALLOW, "GET, HEAD, OPTIONS");
+
+async fn methods() -> HttpResponse {
+    HttpResponse::NoContent().insert_header(METHODS).finish()
+}
+
+async fn method_not_allowed() -> Result<HttpResponse, Problem> {
+    let (title, detail) = ("This method is not taken", "a page can only be read");
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", title, detail);
+    Err(problem.with_header(METHODS.0, METHODS.1))
 }
 
 async fn landing_page(request: HttpRequest) -> HttpResponse {
@@ -77,9 +101,7 @@ fn serve(request: &HttpRequest, name: &str, file: Option<EmbeddedFile>, policy: 
         .insert_header((header::ETAG, tag))
         .insert_header((header::CONTENT_SECURITY_POLICY, policy))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
-    if request.method() == Method::HEAD {
-        return response.finish();
-    }
+    // To HEAD, actix sends the length of the body without the body.
     match file.data {
         Cow::Borrowed(bytes) => response.body(bytes),
         Cow::Owned(bytes) => response.body(bytes),

@@ -2,10 +2,13 @@
 //!
 //! The cursor travels in the request, so nothing is held between two of them, and nothing falls between.
 
-use std::{pin::pin, time::Duration};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, HttpResponseBuilder, body,
     http::{Method, header},
     web,
 };
@@ -30,11 +33,11 @@ const MAX_BATCH: usize = 256 * 1024;
 pub async fn answer(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let name = channel_name(&request)?;
     let wish = Wish::read(&request, Transport::LongPoll)?;
+    if request.method() == Method::HEAD {
+        return Ok(head().body(body::None::new()));
+    }
     let hold = hold(&state, &wish);
     let opened = Opened::new(&state, &request, &name, wish, Transport::LongPoll)?;
-    if request.method() == Method::HEAD {
-        return Ok(HttpResponse::Ok().content_type("application/json").insert_header(NO_STORE).finish());
-    }
     let _stay = opened.announce(&request);
     let mut batch = Batch::opening(&state, &opened);
     let mut subscription = subscribe(&state, &opened);
@@ -48,29 +51,32 @@ pub async fn answer(request: HttpRequest, state: web::Data<State>) -> Result<Htt
         batch.collect(&mut subscription);
     }
     if opened.wish.presence && batch.has_presence_changed {
-        let here = opened.channel.change_presence(|room| room.tell_poller(opened.member, std::time::Instant::now()));
+        let here = opened.channel.change_presence(|room| room.tell_poller(opened.member, Instant::now()));
         batch.add(&Event::Presence(here));
     }
     Ok(batch.into_response(&request, &opened, &subscription, hold))
 }
 // ANCHOR_END: long_poll
 
-const NO_STORE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
+fn head() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response.content_type("application/json").insert_header((header::CACHE_CONTROL, "no-store"));
+    response
+}
 
 /// How long a poll is held. One that carries no cursor never is, since it could not tell what it has missed meanwhile.
 fn hold(state: &State, wish: &Wish) -> Duration {
     let most = state.settings.poll_hold;
-    match (&wish.after, wish.wait) {
-        (After::Start | After::End, _) => Duration::ZERO,
-        (_, Some(wait)) => wait.min(most),
+    match wish.wait {
+        _ if is_first(wish) => Duration::ZERO,
+        Some(wait) => wait.min(most),
         // Polls that began together end apart, so that an idle crowd does not come back as one.
-        (_, None) => most.mul_f64(0.8 + fastrand::f64() * 0.2),
+        None => most.mul_f64(0.8 + fastrand::f64() * 0.2),
     }
 }
 
 /// A subscription that lives as long as the request.
 fn subscribe(state: &State, opened: &Opened) -> Subscription {
-    let version = opened.channel.read_presence(crate::channel::Presence::version);
     Subscription::new(
         &state.worker(),
         Start {
@@ -80,12 +86,26 @@ fn subscribe(state: &State, opened: &Opened) -> Subscription {
             position: opened.position,
             opening: bytes::Bytes::new(),
             excluded: (!opened.wish.echo).then_some(opened.member),
-            // A poll only has to hear that something has changed; it answers with the full list.
-            presence: if opened.wish.presence { PresenceFrom::Version(version) } else { PresenceFrom::Never },
+            presence: presence_from(opened),
             hangup: None,
             attached: None,
         },
     )
+}
+
+/// From where on to look for changes of who is here. A poll only has to hear that there are any, for it answers with the
+/// full list; so it looks from what this poller was told, and none falls between two polls.
+fn presence_from(opened: &Opened) -> PresenceFrom {
+    if !opened.wish.presence {
+        return PresenceFrom::Never;
+    }
+    let told = opened.channel.change_presence(|room| room.told_to_poller(opened.member, Instant::now()));
+    told.filter(|_| !is_first(&opened.wish)).map_or(PresenceFrom::List, PresenceFrom::Version)
+}
+
+/// Whether a poll carries no cursor, and so begins a subscription.
+const fn is_first(wish: &Wish) -> bool {
+    matches!(wish.after, After::Start | After::End)
 }
 
 /// The events of one answer, each a JSON object and a line feed.
@@ -99,15 +119,12 @@ impl Batch {
     /// What an answer says before it looks for messages.
     fn opening(state: &State, opened: &Opened) -> Self {
         let mut batch = Self { lines: Vec::new(), has_presence_changed: false };
-        let is_first = matches!(opened.wish.after, After::Start | After::End);
-        if is_first {
+        if is_first(&opened.wish) {
             batch.add(&Event::Hello(opened.hello(state)));
         }
         if let Some(gap) = &opened.gap {
             batch.add(&Event::Gap(gap.clone()));
         }
-        let has_news = || opened.channel.read_presence(|room| room.news_for_poller(opened.member));
-        batch.has_presence_changed = opened.wish.presence && (is_first || has_news());
         batch
     }
 
@@ -162,9 +179,7 @@ impl Batch {
     ) -> HttpResponse {
         let cursor = opened.channel.cursor(subscription.position());
         let more = subscription.position() < opened.channel.head();
-        HttpResponse::Ok()
-            .content_type("application/json")
-            .insert_header(NO_STORE)
+        head()
             .insert_header((header::LINK, format!("<?{}>; rel=\"next\"", next_query(request, opened, &cursor))))
             .insert_header(("Preference-Applied", format!("wait={}", hold.as_secs_f64().ceil())))
             .body(self.into_body(&cursor, more))

@@ -14,6 +14,7 @@ mod sse;
 mod state;
 mod stream;
 mod subscribe;
+mod unread;
 mod websocket;
 
 pub use cors::add_headers;
@@ -23,6 +24,7 @@ pub use state::{Settings, State};
 use actix_web::{
     HttpRequest, HttpResponse, Route,
     http::{Method, StatusCode, header},
+    middleware::from_fn,
     web,
 };
 
@@ -38,7 +40,8 @@ pub fn routes(app: &mut web::ServiceConfig) {
             .route(web::get().to(negotiate::open))
             .route(web::head().to(negotiate::open))
             .route(options())
-            .default_service(web::to(|| method_not_allowed("GET, HEAD, POST, OPTIONS"))),
+            .default_service(web::to(|| method_not_allowed("GET, HEAD, POST, OPTIONS")))
+            .wrap(from_fn(unread::hang_up_on_unread)),
     )
     .service(readable("/channels/{channel}/poll", long_poll::answer))
     .service(readable("/channels/{channel}/ws", websocket::open))

@@ -69,13 +69,18 @@ fn weight(range: &str) -> f32 {
     q.map_or(1.0, |q| q.parse().unwrap_or(0.0))
 }
 
-/// Whether `Upgrade` asks for WebSocket. It may list several protocols (RFC 9110 §7.8); `h2c` is none that is spoken here.
-fn is_websocket(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::UPGRADE)
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
+/// Whether `Upgrade` asks for WebSocket and for nothing else. Who would take another protocol as well (RFC 9110 §7.8) is
+/// answered over HTTP.
+pub fn is_websocket(headers: &HeaderMap) -> bool {
+    let mut protocols = headers.get_all(header::UPGRADE).flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    let is_named = |protocol: &[u8]| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket");
+    protocols.next().is_some_and(is_named) && protocols.next().is_none()
+}
+
+/// Whether the transport that a request is for tells a refusal in a way of its own, since its clients cannot see a status
+/// or would give up for good.
+pub fn tells_refusals_itself(request: &HttpRequest) -> bool {
+    request.path().ends_with("/sse") || matches!(wanted(request.headers()), Wanted::Sse | Wanted::WebSocket)
 }
 
 /// A route guard that lets only requests for a WebSocket pass.
@@ -95,10 +100,20 @@ mod tests {
     }
 
     #[test]
+    fn another_protocol_in_a_header_of_its_own_counts_too() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::UPGRADE, HeaderValue::from_static("websocket"));
+        assert!(is_websocket(&headers));
+        headers.append(header::UPGRADE, HeaderValue::from_static("h2c"));
+        assert!(!is_websocket(&headers));
+    }
+
+    #[test]
     fn the_transport_is_chosen_by_upgrade_and_accept() {
         assert_eq!(wanted(&HeaderMap::new()), Wanted::LongPoll);
         check(header::UPGRADE, "WebSocket", Wanted::WebSocket);
-        check(header::UPGRADE, "h2c, websocket", Wanted::WebSocket);
+        check(header::UPGRADE, "h2c, websocket", Wanted::LongPoll);
+        check(header::UPGRADE, "websocket,", Wanted::LongPoll);
         check(header::UPGRADE, "h2c", Wanted::LongPoll);
         check(header::ACCEPT, "*/*", Wanted::LongPoll);
         check(header::ACCEPT, "application/json", Wanted::LongPoll);

@@ -18,7 +18,8 @@ pub async fn list(request: HttpRequest, state: web::Data<State>) -> Result<HttpR
     let name = channel_name(&request)?;
     state.decide(&request, Action::Read)?;
     Query::read(request.query_string(), &[])?;
-    let members = state.hub.channel(&name)?.read_presence(Presence::members);
+    // To look must not create a channel: nobody is in one that does not exist.
+    let members = state.hub.find(&name).map_or_else(Vec::new, |channel| channel.read_presence(Presence::members));
     let count = members.len();
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -38,6 +39,8 @@ pub async fn leave(request: HttpRequest, state: web::Data<State>) -> Result<Http
         .parse("client")?
         .ok_or_else(|| Problem::bad_request("bad-parameter", "`client` is missing: it says who leaves"))?;
     let member = state.hub.member(&client);
-    state.hub.channel(&name)?.change_presence(|room| room.leave_for_good(member));
+    if let Some(channel) = state.hub.find(&name) {
+        channel.change_presence(|room| room.leave_for_good(member));
+    }
     Ok(HttpResponse::NoContent().finish())
 }

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, str::FromStr, time::Duration};
 
-use actix_web::{HttpRequest, http::header};
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderMap},
+};
 
 use crate::channel::{After, ClientName, DisplayName, IdempotencyKey, Label, Transport};
 
@@ -130,7 +133,7 @@ impl Wish {
             echo: query.flag("echo")?.unwrap_or(true),
             shown_as: query.parse("as")?,
             presence: query.flag("presence")?.unwrap_or(false),
-            wait: query.get("wait").or_else(|| preferred_wait(request)).map(parse_wait).transpose()?,
+            wait: wait(request, &query, transport)?,
         };
         if wish.presence && wish.format == Format::Raw && transport == Transport::Websocket {
             let detail = "`presence=1` needs `format=json` on WebSocket, where `raw` carries no events";
@@ -179,22 +182,33 @@ fn format(query: &Query<'_>, transport: Transport) -> Result<Format, Problem> {
     }
 }
 
-/// `Prefer: wait=N` (RFC 7240 §4.3) is what the parameter is called in HTTP.
-fn preferred_wait(request: &HttpRequest) -> Option<&str> {
-    let preferences = request.headers().get("prefer")?.to_str().ok()?;
-    preferences.split([',', ';']).find_map(|preference| preference.trim().strip_prefix("wait="))
+fn wait(request: &HttpRequest, query: &Query<'_>, transport: Transport) -> Result<Option<Duration>, Problem> {
+    let detail = "`wait` is a number of seconds, or of milliseconds such as 500ms";
+    match query.get("wait") {
+        Some(text) => parse_wait(text).map(Some).ok_or_else(|| Problem::bad_request("bad-parameter", detail)),
+        None if transport == Transport::LongPoll => Ok(preferred_wait(request.headers())),
+        None => Ok(None),
+    }
 }
 
-fn parse_wait(text: &str) -> Result<Duration, Problem> {
+/// `Prefer: wait=N` (RFC 7240 §4.3) is what the parameter is called in HTTP. A preference that is not understood is
+/// ignored, as §2 asks for.
+fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
+    let lines = headers.get_all("prefer").filter_map(|line| line.to_str().ok());
+    let preferences = lines.flat_map(|line| line.split(',')).filter_map(|preference| preference.split(';').next());
+    let mut waits = preferences.filter_map(|preference| {
+        let (name, value) = preference.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"'))
+    });
+    // Of several the first counts.
+    parse_wait(waits.next()?)
+}
+
+fn parse_wait(text: &str) -> Option<Duration> {
     let (number, unit) = text.strip_suffix("ms").map_or((text, 1000), |number| (number, 1));
-    let is_number = !number.is_empty() && number.len() <= 9 && number.bytes().all(|byte| byte.is_ascii_digit());
-    match number.parse::<u64>() {
-        Ok(number) if is_number => Ok(Duration::from_millis(number * unit)),
-        _ => Err(Problem::bad_request(
-            "bad-parameter",
-            "`wait` is a number of seconds, or of milliseconds such as 500ms",
-        )),
-    }
+    let is_number = number.len() <= 9 && number.bytes().all(|byte| byte.is_ascii_digit());
+    let number: u64 = number.parse().ok().filter(|_| is_number)?;
+    Some(Duration::from_millis(number * unit))
 }
 
 /// What comes with a publication beside its body.
@@ -246,5 +260,30 @@ where
             Err(Problem::bad_request("bad-parameter", detail))
         }
         (in_header, in_query) => Ok(in_header.or(in_query)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(lines: &[&'static str], seconds: Option<u64>) {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::HeaderName::from_static("prefer"), header::HeaderValue::from_static(line));
+        }
+        assert_eq!(preferred_wait(&headers), seconds.map(Duration::from_secs), "{lines:?}");
+    }
+
+    #[test]
+    fn a_preferred_wait_is_found_among_others_and_ignored_when_it_is_none() {
+        check(&["wait=10"], Some(10));
+        check(&["respond-async, Wait = \"10\"; foo=bar"], Some(10));
+        check(&["return=minimal", "wait=10, wait=20"], Some(10));
+        check(&["wait=abc"], None);
+        check(&["wait"], None);
+        check(&["foo; wait=10"], None);
+        check(&[], None);
     }
 }

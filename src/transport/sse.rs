@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::{Method, StatusCode, header},
+    body::{self, MessageBody},
+    http::{ConnectionType, Method, StatusCode, Version, header},
     web,
 };
 
@@ -32,7 +33,7 @@ pub async fn open(request: HttpRequest, state: web::Data<State>) -> Result<HttpR
     let name = channel_name(&request)?;
     let wish = Wish::read(&request, Transport::Sse)?;
     if request.method() == Method::HEAD {
-        return Ok(headers(StatusCode::OK, sse::CONTENT_TYPE).finish());
+        return Ok(endless(&request, sse::CONTENT_TYPE, body::None::new()));
     }
     let framing = if wish.format == Format::Json { Framing::SseJson } else { Framing::SseRaw };
     if state.is_draining() {
@@ -53,7 +54,7 @@ pub async fn open(request: HttpRequest, state: web::Data<State>) -> Result<HttpR
     }
     let stay = opened.announce(&request);
     let subscription = opened.start(&state.worker(), framing, opening, hangup(&request));
-    Ok(headers(StatusCode::OK, sse::CONTENT_TYPE).body(EventBody::new(subscription, stay)))
+    Ok(endless(&request, sse::CONTENT_TYPE, EventBody::new(subscription, stay)))
 }
 // ANCHOR_END: sse
 
@@ -63,7 +64,7 @@ fn is_temporary(problem: &Problem) -> bool {
 
 /// A stream that ends at once and tells when to come back.
 fn turned_away(framing: Framing, reason: GoodbyeReason) -> HttpResponse {
-    headers(StatusCode::OK, sse::CONTENT_TYPE).body(delivery::farewell(framing, delivery::goodbye(reason)))
+    head(sse::CONTENT_TYPE).body(delivery::farewell(framing, delivery::goodbye(reason)))
 }
 
 /// A quarter more or less, so that those who were cut off together don't come back together.
@@ -71,9 +72,20 @@ fn jittered(retry: Duration) -> Duration {
     retry.mul_f64(0.75 + fastrand::f64() * 0.5)
 }
 
+/// A response that has no end of its own. HEAD gets it without a body, and so without a length.
+pub fn endless(request: &HttpRequest, content_type: &'static str, body: impl MessageBody + 'static) -> HttpResponse {
+    let mut response = head(content_type).body(body);
+    if request.version() < Version::HTTP_11 {
+        // HTTP/1.0 knows no chunks; there a body ends when its connection does (RFC 9112 §6.1).
+        response.head_mut().no_chunking(true);
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    response
+}
+
 /// The head of a response that is delivered piece by piece, with what keeps others from holding the pieces back.
-pub fn headers(status: StatusCode, content_type: &'static str) -> HttpResponseBuilder {
-    let mut response = HttpResponse::build(status);
+fn head(content_type: &'static str) -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
     response
         .content_type(content_type)
         // `no-transform` forbids a proxy to compress, which would mean to buffer (RFC 9111 §5.2.2.6).

@@ -2,15 +2,20 @@
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
-use actix_web::{HttpRequest, http::header};
+use actix_web::{
+    HttpRequest,
+    http::{StatusCode, header},
+};
 use tokio::sync::watch;
 
 use crate::{
     channel::Hub,
     delivery::{Pace, Rings, Worker},
-    guard::{Action, Caller, Guard, Refusal, Ticket, Verdict},
+    guard::{self, Action, Caller, Guard, Refusal, Ticket, Verdict},
     metrics::Metrics,
 };
+
+use super::{negotiate, problem::Problem};
 
 /// The server behind the handlers; a cheap clone of one handle.
 #[derive(Clone, Debug)]
@@ -65,6 +70,22 @@ impl State {
         self.guard.decide(&self.caller(request), action)
     }
 
+    /// Refuses what no handler has to look at: a request for another host, and one over a connection too many, unless its
+    /// transport must say so in another way.
+    ///
+    /// # Errors
+    /// Tells why the request goes no further.
+    pub fn receive(&self, request: &HttpRequest) -> Result<(), Problem> {
+        if self.guard.is_misdirected(host(request)) {
+            return Err(misdirected());
+        }
+        // Health is not a matter of how many ask.
+        if request.path() == "/healthz" || negotiate::tells_refusals_itself(request) {
+            return Ok(());
+        }
+        Guard::admitted(verdict(request)).map_err(|refusal| Problem::from(refusal).closing())
+    }
+
     /// Who sent a request.
     #[must_use]
     pub fn caller<'a>(&self, request: &'a HttpRequest) -> Caller<'a> {
@@ -72,17 +93,21 @@ impl State {
         Caller {
             standing: self.guard.origins().judge(origin, host(request)),
             address: request.peer_addr().map(|peer| peer.ip()),
-            asked_for_loopback: host(request).is_some_and(is_loopback_name),
-            connection: request.conn_data::<Ticket>().map_or(Verdict::Admitted, Ticket::verdict),
+            asked_for_loopback: host(request).is_some_and(guard::is_loopback_name),
+            connection: verdict(request),
         }
     }
 }
 
-fn is_loopback_name(authority: &str) -> bool {
-    let has_port = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']'));
-    let host = has_port.map_or(authority, |(host, _)| host);
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+fn verdict(request: &HttpRequest) -> Verdict {
+    request.conn_data::<Ticket>().map_or(Verdict::Admitted, Ticket::verdict)
+}
+
+/// The request is for a host that this server is not (RFC 9110 §15.5.20).
+fn misdirected() -> Problem {
+    let detail = "this server listens on loopback only and does not answer for the `Host` asked for; \
+                  behind a proxy, start it with --allow-origin and the proxy's origin";
+    Problem::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", "This is another host", detail)
 }
 
 /// The host that the request was sent to: a header in HTTP/1.1, part of the target in HTTP/2.

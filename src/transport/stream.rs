@@ -1,10 +1,6 @@
 //! The stream: newline-delimited JSON over one endless response, which `fetch` and `curl` read as it comes.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{Method, StatusCode},
-    web,
-};
+use actix_web::{HttpRequest, HttpResponse, body, http::Method, web};
 
 use crate::{
     channel::{Event, Transport},
@@ -16,7 +12,7 @@ use super::{
     channel_name,
     problem::Problem,
     query::Wish,
-    sse::headers,
+    sse::endless,
     state::State,
     subscribe::{Opened, hangup},
 };
@@ -31,7 +27,7 @@ pub async fn open(request: HttpRequest, state: web::Data<State>) -> Result<HttpR
     let name = channel_name(&request)?;
     let wish = Wish::read(&request, Transport::Stream)?;
     if request.method() == Method::HEAD {
-        return Ok(headers(StatusCode::OK, CONTENT_TYPE).finish());
+        return Ok(endless(&request, CONTENT_TYPE, body::None::new()));
     }
     if state.is_draining() {
         return Err(Problem::draining());
@@ -44,5 +40,5 @@ pub async fn open(request: HttpRequest, state: web::Data<State>) -> Result<HttpR
     }
     let stay = opened.announce(&request);
     let subscription = opened.start(&state.worker(), Framing::JsonLines, opening, hangup(&request));
-    Ok(headers(StatusCode::OK, CONTENT_TYPE).body(EventBody::new(subscription, stay)))
+    Ok(endless(&request, CONTENT_TYPE, EventBody::new(subscription, stay)))
 }

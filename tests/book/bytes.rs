@@ -144,7 +144,7 @@ impl Connection {
     }
 
     fn read_while(&mut self, more: impl Fn(&str) -> bool) {
-        const HANG: Duration = Duration::from_secs(60);
+        const HANG: Duration = Duration::from_mins(1);
         while more(&self.received) {
             self.receive(HANG).unwrap_or_else(|error| panic!("{error} after {:?}", self.received));
         }

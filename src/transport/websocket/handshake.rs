@@ -6,7 +6,7 @@ use actix_web::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use crate::transport::problem::Problem;
+use crate::transport::{negotiate, problem::Problem};
 
 /// Checks a request for a WebSocket.
 ///
@@ -16,16 +16,17 @@ pub fn check(request: &HttpRequest) -> Result<(), Problem> {
     if request.version() != Version::HTTP_11 {
         return Err(bad_handshake("a WebSocket is opened with HTTP/1.1 (RFC 6455 §4.2.1)"));
     }
-    if !lists(request, header::UPGRADE, "websocket") {
-        return Err(upgrade_required("`Upgrade: websocket` is missing"));
+    if !negotiate::is_websocket(request.headers()) {
+        return Err(upgrade_required("`Upgrade` is not `websocket` and nothing else"));
     }
-    if !lists(request, header::CONNECTION, "upgrade") {
+    if !is_for_connection(request) {
         return Err(upgrade_required("`Connection: Upgrade` is missing"));
     }
-    match request.headers().get(header::SEC_WEBSOCKET_VERSION).map(header::HeaderValue::as_bytes) {
-        Some(b"13") => {}
-        Some(_) => return Err(upgrade_required("`Sec-WebSocket-Version` is not 13")),
-        None => return Err(bad_handshake("`Sec-WebSocket-Version: 13` is missing")),
+    let mut versions = request.headers().get_all(header::SEC_WEBSOCKET_VERSION).map(header::HeaderValue::as_bytes);
+    match (versions.next(), versions.next()) {
+        (Some(b"13"), None) => {}
+        (Some(_), None) => return Err(upgrade_required("`Sec-WebSocket-Version` is not 13")),
+        _ => return Err(bad_handshake("`Sec-WebSocket-Version: 13` must be given once")),
     }
     let mut keys = request.headers().get_all(header::SEC_WEBSOCKET_KEY);
     match (keys.next().and_then(|key| STANDARD.decode(key.as_bytes()).ok()), keys.next()) {
@@ -34,14 +35,14 @@ pub fn check(request: &HttpRequest) -> Result<(), Problem> {
     }
 }
 
-/// Whether a header's list holds a token, in any case (RFC 9110 §5.6.1).
-fn lists(request: &HttpRequest, name: header::HeaderName, token: &str) -> bool {
+/// Whether `Connection` says that `Upgrade` is meant for this server, not for one behind it (RFC 9110 §7.8).
+fn is_for_connection(request: &HttpRequest) -> bool {
     request
         .headers()
-        .get_all(name)
+        .get_all(header::CONNECTION)
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|item| item.trim().eq_ignore_ascii_case(token))
+        .any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
 }
 
 /// The client has to ask for another protocol, or for another version of it (RFC 6455 §4.4).
