@@ -10,7 +10,7 @@ mod remote;
 mod sse_parser;
 mod tail;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -103,6 +103,7 @@ fn start_logging(config: &Config) -> Result<(), String> {
         .map_err(|fault| format!("--log-level: {fault}; try info or fallcast=debug"))?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         // It would complain on standard error, and panic if nobody reads that any more: in the middle of a drain, say.
         .log_internal_errors(false);

@@ -113,8 +113,7 @@ macro_rules! settings {
         pub struct Settings {
             $(
                 $(#[doc = $doc])+
-                #[doc = concat!("\n\n[default: ", $shown, "]")]
-                #[arg(long, env = $env, $($($arg)*)?)]
+                #[arg(long, env = $env, help = concat!($($doc,)+ " [default: ", $shown, "]").trim_ascii(), $($($arg)*)?)]
                 pub $field: Option<$type>,
             )+
         }
@@ -267,7 +266,7 @@ settings! {
 
     /// What is logged: error, warn, info, debug, trace, or a filter such as `fallcast=debug,actix_server=warn`.
     #[arg(value_name = "FILTER", help_heading = "Logs")]
-    log_level: String = "info,actix_server=warn".to_owned(), "info", "FALLCAST_LOG_LEVEL";
+    log_level: String = "info,actix_server=warn".to_owned(), "info,actix_server=warn", "FALLCAST_LOG_LEVEL";
 }
 
 /// What is wrong with the configuration, and what to change.

@@ -50,7 +50,7 @@ struct Histogram {
 pub struct Metrics {
     shards: Vec<Shard>,
     subscribers: [AtomicUsize; TRANSPORTS],
-    gaps: [AtomicU64; GapReason::ALL.len()],
+    gaps: [[AtomicU64; GapReason::ALL.len()]; TRANSPORTS],
     published: AtomicU64,
     connections: AtomicUsize,
     refusals: Mutex<BTreeMap<&'static str, u64>>,
@@ -105,8 +105,8 @@ impl Metrics {
     }
 
     /// Counts a gap.
-    pub fn gap(&self, reason: GapReason) {
-        self.gaps[reason as usize].fetch_add(1, Ordering::Relaxed);
+    pub fn gap(&self, transport: Transport, reason: GapReason) {
+        self.gaps[transport as usize][reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a message appended.
@@ -206,10 +206,13 @@ impl Metrics {
         let published = ConstCounter::new(self.published.load(Ordering::Relaxed));
         let help = "Messages appended to logs";
         published.encode(encoder.encode_descriptor("fallcast_published", help, None, MetricType::Counter)?)?;
-        let gaps = ("fallcast_gaps", "Gaps told to subscribers", MetricType::Counter);
-        let by_reason = GapReason::ALL
-            .map(|reason| (reason.as_str(), ConstCounter::new(self.gaps[reason as usize].load(Ordering::Relaxed))));
-        family(encoder, gaps, "reason", by_reason)?;
+        let help = "Gaps told to subscribers";
+        let mut gaps = encoder.encode_descriptor("fallcast_gaps", help, None, MetricType::Counter)?;
+        for (transport, reason) in Transport::ALL.iter().flat_map(|of| GapReason::ALL.map(|reason| (*of, reason))) {
+            let count = self.gaps[transport as usize][reason as usize].load(Ordering::Relaxed);
+            let labels = [("transport", transport.as_str()), ("reason", reason.as_str())];
+            ConstCounter::new(count).encode(gaps.encode_family(&labels)?)?;
+        }
         let refusals = ("fallcast_refusals", "Requests and connections refused", MetricType::Counter);
         let by_reason = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).clone();
         family(

@@ -140,9 +140,8 @@ impl Hub {
             return Ok(());
         }
         self.shed(more + self.budget.limit() / SHED_SHARE);
-        // Encoded copies give way by themselves, and the append evicts what the channel itself holds.
-        let messages = (self.budget.messages() + more).saturating_sub(into.message_bytes());
-        if messages > self.budget.limit() { Err(PublishError::LogsFull) } else { Ok(()) }
+        // The append evicts what the channel itself holds. Encoded copies don't count here: they give way by themselves.
+        if self.budget.excess(more) > into.message_bytes() { Err(PublishError::LogsFull) } else { Ok(()) }
     }
 
     /// Evicts messages, the oldest of all channels first, until `room` bytes are free or each log has only its newest.

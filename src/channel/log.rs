@@ -60,10 +60,10 @@ impl Budget {
         self.messages.load(Ordering::Relaxed)
     }
 
-    /// How many bytes the logs hold beyond the limit once `more` are added.
+    /// How many bytes of messages there are beyond the limit once `more` are added.
     #[must_use]
     pub fn excess(&self, more: usize) -> usize {
-        (self.used() + more).saturating_sub(self.limit)
+        (self.messages() + more).saturating_sub(self.limit)
     }
 
     /// The most bytes that all logs may hold.
@@ -131,7 +131,7 @@ impl Log {
     /// Whether all logs together are over their bound, so that encoded copies have to give way.
     #[must_use]
     pub fn is_over_budget(&self) -> bool {
-        self.budget.excess(0) > 0
+        self.budget.used() > self.budget.limit()
     }
 
     /// The bytes of the log's messages alone.
@@ -187,7 +187,7 @@ impl Log {
         let age = now_us.saturating_sub(self.entries[0].message.at_us);
         self.entries.len() > self.retention.messages
             || self.bytes() > self.retention.bytes
-            || self.budget.excess(0) > 0
+            || self.budget.messages() > self.budget.limit()
             || (max_age > 0 && age > max_age)
     }
 

@@ -168,7 +168,7 @@ impl Ring {
             if !copies.is_empty() {
                 self.channel.charge(copies.into_iter());
             }
-            segments.drop_evicted(self.channel.start());
+            self.drop_surplus(segments);
             if is_complete {
                 return;
             }
@@ -184,12 +184,15 @@ impl Ring {
         (message.offset, size)
     }
 
-    /// Drops what the log has evicted, and every full segment while all logs together are over their bound: a copy can be
-    /// made again. Called now and then, for rings that nobody takes from.
+    /// Drops surplus. Called now and then, for rings that nobody takes from.
     pub fn trim(&self) {
-        let start = self.channel.start();
-        let mut segments = self.lock();
-        segments.drop_evicted(start);
+        self.drop_surplus(&mut self.lock());
+    }
+
+    /// Drops what the log has evicted, and every full segment while all logs together are over their bound: a copy can be
+    /// made again, a message cannot.
+    fn drop_surplus(&self, segments: &mut Segments) {
+        segments.drop_evicted(self.channel.start());
         if self.channel.is_over_budget() {
             let dropped = segments.drop_full();
             self.channel.discharge(dropped.iter().flat_map(Segment::weights));

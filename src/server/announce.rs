@@ -33,7 +33,8 @@ pub fn print(config: &Config, listeners: &Listeners, tls: Option<&Identity>) {
             "Browsers warn, for nobody has signed this certificate; compare the fingerprint and go on.".to_owned(),
         );
     }
-    lines.push(format!("Try: curl -d hello {}/channels/chat", url(&first_host(config, listeners))));
+    let insecure = if config.tls_self_signed { "-k " } else { "" };
+    lines.push(format!("Try: curl {insecure}-d hello {}/channels/chat", url(&first_host(config, listeners))));
     // If nobody reads standard output, nobody misses this.
     let mut out = std::io::stdout().lock();
     let _ = out.write_all((lines.join("\n") + "\n").as_bytes()).and_then(|()| out.flush());

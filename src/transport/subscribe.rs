@@ -65,7 +65,7 @@ impl Opened {
             Err(gap) => (gap.resume.offset, Some(gap)),
         };
         if let Some(gap) = &gap {
-            state.metrics.gap(gap.reason);
+            state.metrics.gap(transport, gap.reason);
         }
         Ok(Self { member: state.hub.member(&client), channel, client, position, gap, wish, transport, place })
     }

@@ -6,6 +6,7 @@
 pub mod cutter;
 pub mod event;
 pub mod http;
+pub mod process;
 pub mod publisher;
 pub mod reader;
 pub mod server;

@@ -1,24 +1,30 @@
 //! A fallcast process: started on a free port, asked to drain by SIGTERM, killed when dropped.
 
 use std::{
-    env,
-    ffi::OsString,
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex},
+    process::{Child, ExitStatus},
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
 };
 
-use super::{Connection, Request, Response, within_guard};
+use super::{
+    Connection, Request, Response,
+    process::{command, end_of, signal},
+    within_guard,
+};
 
 /// A running server of its own for one test.
 pub struct TestServer {
     process: Child,
     address: SocketAddr,
-    log: Arc<Mutex<String>>,
+    printed: Text,
+    log: Text,
 }
+
+/// What a process has written so far.
+type Text = Arc<Mutex<String>>;
 
 impl TestServer {
     /// Starts a server with two workers on a free port of the loopback interface, and waits until it listens.
@@ -30,22 +36,29 @@ impl TestServer {
 
     /// Like `spawn`, on another interface.
     pub fn spawn_on(host: &str, arguments: &[&str]) -> Self {
+        Self::spawn_at(host, 0, arguments)
+    }
+
+    /// Starts a server where an earlier one was, which has ended.
+    pub fn spawn_in_place_of(former: SocketAddr, arguments: &[&str]) -> Self {
+        Self::spawn_at(&former.ip().to_string(), former.port(), arguments)
+    }
+
+    fn spawn_at(host: &str, port: u16, arguments: &[&str]) -> Self {
         let mut process = command()
-            .args(["serve", "--host", host, "--port", "0", "--workers", "2"])
+            .args(["serve", "--host", host, "--port", &port.to_string(), "--workers", "2"])
             .args(arguments)
             .spawn()
             .expect("the server's binary starts");
-        let log = Arc::default();
-        keep_log(process.stderr.take().expect("stderr is piped"), Arc::clone(&log));
+        let log = collected(process.stderr.take().expect("stderr is piped"));
         let mut stdout = BufReader::new(process.stdout.take().expect("stdout is piped"));
         let mut first_line = String::new();
         stdout.read_line(&mut first_line).expect("stdout can be read");
-        // The rest is read as well, or the server would block once the pipe is full.
-        thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-        match address_in(&first_line) {
-            Some(address) => Self { process, address, log },
-            None => panic!("no address in the first line {first_line:?}; the log: {}", log.lock().expect("the log")),
-        }
+        let Some(address) = address_in(&first_line) else {
+            let _ = process.kill();
+            panic!("no address in the first line {first_line:?}; the log: {}", read(&log));
+        };
+        Self { process, address, printed: collected(stdout), log }
     }
 
     /// Where the server listens.
@@ -93,24 +106,30 @@ impl TestServer {
         .await;
     }
 
-    /// Asks the server to drain.
-    pub fn terminate(&self) {
-        // A shell has `kill` built in, on every system on which this suite runs.
-        let killed = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.process.id())]).status();
-        assert!(killed.is_ok_and(|status| status.success()), "the server can be signaled");
-    }
-
-    /// Waits until the process has ended by itself.
-    pub async fn exit_status(&mut self) -> ExitStatus {
-        within_guard("the end of the process", async {
+    /// The fingerprint of the certificate that the server made for itself.
+    pub async fn fingerprint(&self) -> String {
+        within_guard("the fingerprint", async {
             loop {
-                match self.process.try_wait().expect("the process can be waited for") {
-                    Some(status) => break status,
+                let printed = read(&self.printed);
+                let line =
+                    printed.split_inclusive('\n').find(|line| line.contains("fingerprint") && line.ends_with('\n'));
+                match line.and_then(|line| line.rsplit_once(' ')) {
+                    Some((_, fingerprint)) => break fingerprint.trim().to_owned(),
                     None => tokio::time::sleep(Duration::from_millis(20)).await,
                 }
             }
         })
         .await
+    }
+
+    /// Asks the server to drain.
+    pub fn terminate(&self) {
+        signal(&self.process, "TERM");
+    }
+
+    /// Waits until the process has ended by itself.
+    pub async fn exit_status(&mut self) -> ExitStatus {
+        end_of(&mut self.process).await
     }
 
     /// How much memory of the process is resident, in bytes.
@@ -128,25 +147,9 @@ impl Drop for TestServer {
         let _ = self.process.kill();
         let _ = self.process.wait();
         if thread::panicking() {
-            eprintln!(
-                "--- the server's log\n{}---",
-                self.log.lock().map_or_else(|e| e.into_inner().clone(), |log| log.clone())
-            );
+            eprintln!("--- the server's log\n{}---", read(&self.log));
         }
     }
-}
-
-/// The server's command without arguments, free of the settings of whoever runs the tests.
-pub fn command() -> Command {
-    let binary = env::var_os("FALLCAST_BIN").unwrap_or_else(|| OsString::from(env!("CARGO_BIN_EXE_fallcast")));
-    let mut command = Command::new(binary);
-    for (name, _) in env::vars_os() {
-        if name.to_string_lossy().starts_with("FALLCAST_") {
-            command.env_remove(name);
-        }
-    }
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
 }
 
 /// A server on all interfaces calls itself `localhost`; it is reached there without asking a resolver.
@@ -155,13 +158,20 @@ fn address_in(first_line: &str) -> Option<SocketAddr> {
     url.split_once("://")?.1.replace("localhost", "127.0.0.1").parse().ok()
 }
 
-fn keep_log(mut stderr: impl Read + Send + 'static, log: Arc<Mutex<String>>) {
+/// Collects what comes through a pipe, on a thread of its own: a pipe that is full would stop the server.
+fn collected(mut pipe: impl Read + Send + 'static) -> Text {
+    let text = Text::default();
+    let collecting = Arc::clone(&text);
     thread::spawn(move || {
         let mut buffer = [0; 4096];
-        while let Ok(count @ 1..) = stderr.read(&mut buffer) {
-            if let Ok(mut log) = log.lock() {
-                log.push_str(&String::from_utf8_lossy(&buffer[..count]));
-            }
+        while let Ok(count @ 1..) = pipe.read(&mut buffer) {
+            let mut text = collecting.lock().unwrap_or_else(PoisonError::into_inner);
+            text.push_str(&String::from_utf8_lossy(&buffer[..count]));
         }
     });
+    text
+}
+
+fn read(text: &Text) -> String {
+    text.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
