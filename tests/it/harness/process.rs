@@ -78,6 +78,11 @@ impl Running {
         let _ = self.input.as_mut().expect("the input is open").write_all(bytes);
     }
 
+    /// Says by the end of standard input that there is nothing more to come.
+    pub fn end_input(&mut self) {
+        self.input = None;
+    }
+
     /// The next line on standard output.
     pub async fn line(&mut self) -> String {
         match within_guard("a line", self.output.recv()).await {
@@ -106,7 +111,7 @@ impl Running {
 
     /// Ends the input and waits until the command ends by itself.
     pub async fn end(mut self) -> Ended {
-        self.input = None;
+        self.end_input();
         let code = end_of(&mut self.process).await.code();
         Ended { code, output: rest(&mut self.output).await, notices: rest(&mut self.notices).await }
     }
