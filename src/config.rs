@@ -407,6 +407,18 @@ mod tests {
     }
 
     #[test]
+    fn the_example_file_names_every_setting_with_its_default() {
+        let is_setting = |line: &&str| line.starts_with('#') && line.contains(" = ") && !line.starts_with("# ");
+        let lines = include_str!("../fallcast.example.toml").lines().filter(is_setting);
+        let file: String = lines.map(|line| format!("{}\n", line.trim_start_matches('#'))).collect();
+        let settings: Settings = toml::from_str(&file).expect("all lines are settings");
+        assert!(!format!("{settings:?}").contains("None"), "a setting is missing: {settings:?}");
+        let settings = Settings { workers: None, ..settings };
+        let defaults = Settings::default().complete();
+        assert_eq!(format!("{:?}", settings.complete()), format!("{defaults:?}"));
+    }
+
+    #[test]
     fn a_wrong_key_in_the_file_and_settings_that_contradict_each_other_are_refused() {
         assert!(toml::from_str::<Settings>("prot = 9000").is_err());
         let refused = |settings: Settings| Config::new(settings, None).is_err();

@@ -77,6 +77,9 @@ pub enum ServerError {
 /// # Errors
 /// Tells why it did not start or did not end well.
 pub async fn run(config: Config) -> Result<(), ServerError> {
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
     let listeners = Listeners::bind(&config)?;
     let tls = tls::Identity::of(&config)?;
     let max_connections = max_connections(&config);

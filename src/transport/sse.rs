@@ -64,7 +64,7 @@ fn is_temporary(problem: &Problem) -> bool {
 
 /// A stream that ends at once and tells when to come back.
 fn turned_away(framing: Framing, reason: GoodbyeReason) -> HttpResponse {
-    head(sse::CONTENT_TYPE).body(delivery::farewell(framing, delivery::goodbye(reason)))
+    head(sse::CONTENT_TYPE).force_close().body(delivery::farewell(framing, delivery::goodbye(reason)))
 }
 
 /// A quarter more or less, so that those who were cut off together don't come back together.

@@ -276,7 +276,7 @@ const MESSAGES: usize = 300;
 
 /// Connections that break in the middle of an event are the ordinary case on a bad network.
 async fn tail_resumes_over_connections_that_break_in_mid_event(transport: Transport) {
-    let server = TestServer::spawn(&[]);
+    let server = TestServer::spawn(&["--sse-retry", "100ms"]);
     PostPublisher::open(&server, "room").await.numbers(1..=MESSAGES).await;
     let expected: Vec<_> = (1..=MESSAGES).map(|number| number.to_string()).collect();
     // The shortest connection breaks within the head. The longest carries a third of everything or, since a poll is

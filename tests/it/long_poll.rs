@@ -74,9 +74,11 @@ async fn the_effective_wait_is_told() {
         response.header("Preference-Applied").map(str::to_owned)
     };
 
-    assert_eq!(preference("0").await.as_deref(), Some("wait=0"));
-    assert_eq!(preference("1").await.as_deref(), Some("wait=1"));
-    assert_eq!(preference("3600").await.as_deref(), Some("wait=2"), "the server's own hold is the most there is");
+    let (zero, one, many) = tokio::join!(preference("0"), preference("1"), preference("3600"));
+
+    assert_eq!(zero.as_deref(), Some("wait=0"));
+    assert_eq!(one.as_deref(), Some("wait=1"));
+    assert_eq!(many.as_deref(), Some("wait=2"), "the server's own hold is the most there is");
 }
 
 #[tokio::test]

@@ -39,7 +39,6 @@ async fn a_thousand_readers_that_stopped_cost_nothing_while_a_gigabyte_is_publis
     publish_past(&server, &mut live, GIGABYTE).await;
 
     let grown = server.resident_bytes().saturating_sub(before);
-    eprintln!("before {} MiB grown {} MiB", before >> 20, grown >> 20);
     assert!(grown < ALLOWED_GROWTH, "memory grew by {} MiB", grown >> 20);
     let subscribers = server.subscribers("room", "websocket").await + server.subscribers("room", "sse").await;
     assert_eq!(subscribers, (STOPPED_READERS + live.len()) as u64);

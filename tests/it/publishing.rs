@@ -210,7 +210,7 @@ async fn chunks_without_end_are_refused_and_take_no_memory() {
     let mut connection = Connection::open(server.address()).await;
     connection.send(&Request::new("POST", ROOM).header("Transfer-Encoding", "chunked")).await;
 
-    let chunk = chunk_of(&[b'x'; 1 << 20]);
+    let chunk = chunk_of(&vec![b'x'; 1 << 20]);
     let (mut sent, mut most) = (0, before);
     within_guard("the server to hang up", async {
         while connection.try_write(&chunk).await {

@@ -49,7 +49,7 @@ async fn a_reader_that_never_reads_disturbs_nobody(transport: Transport) {
 }
 
 async fn a_reader_that_was_closed_for_stalling_comes_back_with_its_cursor(transport: Transport) {
-    let server = TestServer::spawn(&["--stall-timeout", "500ms", "--log-bytes", "64MiB", "--log-messages", "10000"]);
+    let server = TestServer::spawn(&["--stall-timeout", "2s", "--log-bytes", "64MiB", "--log-messages", "10000"]);
     let subscription = Subscription::to("room").narrow();
     let mut reader = Reader::open(&server, transport, &subscription).await;
     publish_past(&server).await;

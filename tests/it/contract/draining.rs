@@ -1,12 +1,18 @@
 //! A server that is asked to stop says so, lets everybody go, and ends in time.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    io::{BufRead, BufReader},
+};
 
 use futures_util::future::join_all;
 
 use crate::harness::{
-    Connection, Event, Reader, Request, Subscription, TestServer, Transport, publisher::PostPublisher,
-    source::Envelope, websocket::RawWebSocket,
+    Connection, Event, Reader, Request, Subscription, TestServer, Transport,
+    process::{command, end_of, signal},
+    publisher::PostPublisher,
+    source::Envelope,
+    websocket::RawWebSocket,
 };
 
 crate::on_transports! {
@@ -158,6 +164,20 @@ async fn a_websocket_that_does_not_answer_the_close_frame_does_not_keep_the_proc
     server.terminate();
 
     assert_ends_with_success(server).await;
+}
+
+/// Whatever collects the log may end before the server does.
+#[tokio::test]
+async fn a_server_whose_log_nobody_reads_ends_all_the_same() {
+    let server = ["serve", "--host", "127.0.0.1", "--port", "0"];
+    let mut process = command().args(server).args(DRAIN).spawn().expect("the server's binary starts");
+    let mut stdout = BufReader::new(process.stdout.take().expect("stdout is piped"));
+    stdout.read_line(&mut String::new()).expect("the server says that it listens");
+
+    drop(process.stderr.take());
+    signal(&process, "TERM");
+
+    assert_eq!(end_of(&mut process).await.code(), Some(0));
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ crate::on_transports! {
     a_member_is_here_on_every_transport on [websocket, websocket_raw, sse, sse_raw, poll, stream];
     a_beacon_ends_a_membership_at_once on [websocket, websocket_raw, sse, sse_raw, poll, stream];
     who_does_not_ask_is_not_told on [websocket, sse, sse_raw, poll, stream];
+    every_change_is_told_before_another_one_comes on [websocket, sse, sse_raw, poll, stream];
 }
 
 /// Longer than any hop takes, even on a machine that is busy with other things.
@@ -173,6 +174,20 @@ async fn a_beacon_ends_a_membership_at_once(transport: Transport) {
     watcher.sees(&["watcher"]).await;
 }
 
+/// A wake-up that gets lost shows only when nothing follows. So nothing does, until the watcher has seen the change; and
+/// the change comes while the watcher is between two waits.
+async fn every_change_is_told_before_another_one_comes(transport: Transport) {
+    let server = TestServer::spawn(&["--presence-grace", "10m", "--heartbeat", "10m", "--poll-hold", "10m"]);
+    let mut watcher = Watcher::open(&server, transport).await;
+    let ann = member("ann");
+
+    for _ in 0..100 {
+        let (_ann, _) = tokio::join!(Reader::open(&server, Transport::Stream, &ann), watcher.sees(&["ann", "watcher"]));
+        let beacon = Request::post(&format!("/channels/room/leave?client={}", secret_of("ann")), "");
+        tokio::join!(server.request(beacon), watcher.sees(&["watcher"]));
+    }
+}
+
 async fn who_does_not_ask_is_not_told(transport: Transport) {
     let server = TestServer::spawn(&LONG_GRACE);
     let mut reader = Reader::open(&server, transport, &Subscription::to("room")).await;
@@ -213,7 +228,7 @@ async fn a_clean_close_of_one_of_two_subscriptions_ends_no_membership() {
 /// The hop overlaps, so no grace is needed for it; the member stays although the grace runs out several times.
 #[tokio::test]
 async fn a_member_that_is_connected_stays_when_the_grace_of_its_former_connection_is_over() {
-    let server = TestServer::spawn(&["--presence-grace", "200ms", "--heartbeat", "100ms"]);
+    let server = TestServer::spawn(&["--presence-grace", "500ms", "--heartbeat", "100ms"]);
     let mut watcher = Watcher::open(&server, Transport::Stream).await;
     let by_websocket = Reader::open(&server, Transport::WebSocket, &member("ann")).await;
     watcher.sees(&["ann", "watcher"]).await;
@@ -264,7 +279,7 @@ async fn a_member_goes_by_the_public_name_that_its_own_hello_told_it() {
 /// connection.
 #[tokio::test]
 async fn a_connection_that_outlives_its_beacon_does_not_take_the_next_one_with_it() {
-    let server = TestServer::spawn(&["--presence-grace", "200ms", "--heartbeat", "100ms"]);
+    let server = TestServer::spawn(&["--presence-grace", "500ms", "--heartbeat", "100ms"]);
     let mut watcher = Watcher::open(&server, Transport::Stream).await;
     let old = Reader::open(&server, Transport::Sse, &member("ann")).await;
     watcher.sees(&["ann", "watcher"]).await;
