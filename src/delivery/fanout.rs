@@ -21,7 +21,8 @@ use crate::{
 use bytes::Bytes;
 
 use super::{
-    ring::{Ring, Slice},
+    ring::Ring,
+    segment::Slice,
     worker::{Hangup, Worker},
 };
 

@@ -9,11 +9,13 @@
 mod body;
 mod fanout;
 mod ring;
+mod segment;
 mod subscription;
 mod worker;
 
 pub use body::{EventBody, farewell};
 pub use fanout::{Fanout, Feed};
-pub use ring::{MAX_SLICE, Ring, Rings, Slice, Taken};
+pub use ring::{Ring, Rings};
+pub use segment::{MAX_SLICE, Slice, Taken};
 pub use subscription::{Next, PresenceFrom, Start, Subscription, goodbye};
 pub use worker::{Hangup, Pace, Worker};

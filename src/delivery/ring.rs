@@ -12,20 +12,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use bytes::Bytes;
-
 use crate::{
     channel::{Channel, MemberId, Message},
-    wire::{self, Framing},
+    wire::Framing,
 };
 
-/// A segment that has reached this size is sealed, and the next begins.
-const SEGMENT_BYTES: usize = 64 * 1024;
-
-/// How many bytes one slice holds at most, unless a single event is larger.
-///
-/// It is as much as actix-http takes into its write buffer before it asks the socket, so more would only wait there.
-pub const MAX_SLICE: usize = 32 * 1024;
+use super::segment::{MAX_SLICE, Segment, Slice};
 
 /// How many messages are taken from the log under one lock.
 const BATCH: usize = 256;
@@ -43,59 +35,10 @@ pub struct Ring {
 #[derive(Debug, Default)]
 struct Segments {
     list: VecDeque<Segment>,
-    /// The first offset that is not encoded yet; 0 until the first reader says where it stands.
+    /// The first offset that is not encoded yet; 0 until the first reader comes.
     next: u64,
 }
-
-/// Encoded events with consecutive offsets, one behind the other.
-#[derive(Debug)]
-struct Segment {
-    first: u64,
-    places: Vec<Place>,
-    bytes: Stored,
-}
-
-/// What the ring remembers of one event.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    /// Where its bytes end in the segment.
-    end: usize,
-    publisher: Option<MemberId>,
-    at_us: u64,
-}
-
-#[derive(Debug)]
-enum Stored {
-    /// Still growing; readers get copies.
-    Open(Vec<u8>),
-    /// Full; readers share it.
-    Sealed(Bytes),
-}
 // ANCHOR_END: ring
-
-/// What a reader takes from a ring.
-#[derive(Clone, Debug)]
-pub enum Slice {
-    /// Encoded events.
-    Events(Taken),
-    /// Nothing up to this position that the reader wants to have.
-    Nothing(u64),
-    /// The position has fallen off the log.
-    Gap,
-}
-
-/// Encoded events, and where the reader stands once it has them.
-#[derive(Clone, Debug)]
-pub struct Taken {
-    /// The bytes, whole events only.
-    pub bytes: Bytes,
-    /// The position behind the last event.
-    pub up_to: u64,
-    /// How many events the bytes hold.
-    pub events: usize,
-    /// When the first of them was appended.
-    pub oldest_at_us: u64,
-}
 
 impl Ring {
     fn new(framing: Framing, channel: Arc<Channel>) -> Self {
@@ -148,7 +91,7 @@ impl Ring {
             }
         }
         slice.seal();
-        if slice.places.is_empty() { (Slice::Nothing(position), Vec::new()) } else { slice.take(0, excluded) }
+        if slice.is_empty() { (Slice::Nothing(position), Vec::new()) } else { slice.take(0, excluded) }
     }
 
     // ANCHOR: catch_up
@@ -223,7 +166,7 @@ impl Segments {
         let after = self.list.partition_point(|segment| segment.first <= offset);
         let segment = self.list.get(after.checked_sub(1)?)?;
         let index = usize::try_from(offset - segment.first).ok()?;
-        (index < segment.places.len()).then_some((segment, index))
+        (index < segment.len()).then_some((segment, index))
     }
 
     /// The segment that takes the event with this offset.
@@ -254,74 +197,6 @@ impl Segments {
         while self.list.front().is_some_and(|segment| segment.last() <= start) {
             self.list.pop_front();
         }
-    }
-}
-
-impl Segment {
-    const fn new(first: u64) -> Self {
-        Self { first, places: Vec::new(), bytes: Stored::Open(Vec::new()) }
-    }
-
-    /// How many bytes the events have together.
-    fn size(&self) -> usize {
-        self.places.last().map_or(0, |last| last.end)
-    }
-
-    fn is_by(&self, index: usize, publisher: Option<MemberId>) -> bool {
-        publisher.is_some() && self.places[index].publisher == publisher
-    }
-
-    fn last(&self) -> u64 {
-        self.first + self.places.len() as u64 - 1
-    }
-
-    fn is_open_for(&self, offset: u64) -> bool {
-        let room = matches!(&self.bytes, Stored::Open(bytes) if bytes.len() < SEGMENT_BYTES);
-        room && self.first + self.places.len() as u64 == offset
-    }
-
-    fn push(&mut self, framing: Framing, epoch: &crate::channel::Epoch, message: &Message) -> usize {
-        let Stored::Open(bytes) = &mut self.bytes else { return 0 };
-        let before = bytes.len();
-        wire::encode_message(framing, epoch, message, bytes);
-        self.places.push(Place { end: bytes.len(), publisher: message.publisher, at_us: message.at_us });
-        bytes.len() - before + size_of::<Place>()
-    }
-
-    fn seal(&mut self) {
-        if let Stored::Open(bytes) = &mut self.bytes {
-            self.bytes = Stored::Sealed(std::mem::take(bytes).into());
-        }
-    }
-
-    fn begin_of(&self, index: usize) -> usize {
-        index.checked_sub(1).map_or(0, |before| self.places[before].end)
-    }
-
-    /// The events from `index` on: as many as fit, and none that `excluded` published. And who published them.
-    fn take(&self, index: usize, excluded: Option<MemberId>) -> (Slice, Vec<MemberId>) {
-        let begin = self.begin_of(index);
-        let fits = |next: usize| self.places[next].end - begin <= MAX_SLICE && !self.is_by(next, excluded);
-        let end = (index + 1..self.places.len()).find(|&next| !fits(next)).unwrap_or(self.places.len());
-        let taken = &self.places[index..end];
-        let bytes = match &self.bytes {
-            Stored::Open(bytes) => Bytes::copy_from_slice(&bytes[begin..self.places[end - 1].end]),
-            Stored::Sealed(bytes) => bytes.slice(begin..self.places[end - 1].end),
-        };
-        let mut publishers: Vec<MemberId> = taken.iter().filter_map(|place| place.publisher).collect();
-        publishers.sort_unstable();
-        publishers.dedup();
-        let up_to = self.first + end as u64 - 1;
-        let events = Taken { bytes, up_to, events: taken.len(), oldest_at_us: taken[0].at_us };
-        (Slice::Events(events), publishers)
-    }
-
-    /// What each event weighs, by offset.
-    fn weights(&self) -> impl Iterator<Item = (u64, usize)> {
-        (0..self.places.len()).map(|index| {
-            let size = self.places[index].end - self.begin_of(index);
-            (self.first + index as u64, size + size_of::<Place>())
-        })
     }
 }
 
@@ -370,6 +245,7 @@ mod tests {
         ChannelLimits, ClientName, ContentType, Data, Hub, HubLimits, KeyLimits, MESSAGE_OVERHEAD, PresenceLimits,
         Publication, Retention,
     };
+    use crate::wire;
     use proptest::prelude::*;
     use std::time::Duration;
 

@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     fanout::{Fanout, Feed},
-    ring::{MAX_SLICE, Slice, Taken},
+    segment::{MAX_SLICE, Slice, Taken},
     worker::{Hangup, Worker, millis},
 };
 
