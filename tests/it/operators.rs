@@ -80,7 +80,7 @@ async fn the_metrics_count_subscribers_events_and_bytes_per_transport() {
 }
 
 #[tokio::test]
-async fn the_metrics_count_gaps_and_refusals_by_reason() {
+async fn the_metrics_count_gaps_per_transport_and_reason_and_refusals_by_reason() {
     let server = TestServer::spawn(&[]);
     server.get("/channels/room/poll?after=garbage").await.assert_problem(400);
     let _gap =
@@ -88,7 +88,7 @@ async fn the_metrics_count_gaps_and_refusals_by_reason() {
 
     let metrics = metrics(&server).await;
 
-    assert_eq!(sample(&metrics, &["fallcast_gaps_total{", r#"reason="epoch""#]), 1);
+    assert_eq!(sample(&metrics, &["fallcast_gaps_total{", r#"transport="sse""#, r#"reason="epoch""#]), 1);
     let refusals = metrics.iter().filter(|(name, _)| name.starts_with("fallcast_refusals_total{"));
     assert_eq!(refusals.map(|(_, value)| value).sum::<u64>(), 1);
 }
