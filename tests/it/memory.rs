@@ -13,9 +13,9 @@ const GIGABYTE: usize = 1 << 30;
 /// How many messages are published before the live readers read on: well within the log, so that they lose nothing.
 const BURST: usize = 64;
 
-/// More than twice what the allocator was seen to take and not give back. A queue of even one message for each stopped
-/// reader would be 64 MiB.
-const ALLOWED_GROWTH: u64 = 16 << 20;
+/// Twice the most that the allocator was seen to take and not give back, on a busy machine. A queue of even one message
+/// for each stopped reader would be 64 MiB.
+const ALLOWED_GROWTH: u64 = 32 << 20;
 
 #[tokio::test]
 async fn a_thousand_readers_that_stopped_cost_nothing_while_a_gigabyte_is_published_past_them() {
