@@ -13,7 +13,7 @@ mod tail;
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::{
     config::{Config, LogFormat, Settings},
@@ -99,17 +99,17 @@ fn serve(args: ServeArgs) -> Result<(), String> {
 }
 
 fn start_logging(config: &Config) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&config.log_level)
-        .map_err(|fault| format!("--log-level: {fault}; try info or fallcast=debug"))?;
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let filter: Targets =
+        config.log_level.parse().map_err(|fault| format!("--log-level: {fault}; try info or fallcast=debug"))?;
+    let lines = fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         // It would complain on standard error, and panic if nobody reads that any more: in the middle of a drain, say.
         .log_internal_errors(false);
+    let logs = tracing_subscriber::registry();
     match config.log_format {
-        LogFormat::Text => logs.init(),
-        LogFormat::Json => logs.json().init(),
+        LogFormat::Text => logs.with(lines.with_filter(filter)).init(),
+        LogFormat::Json => logs.with(lines.json().with_filter(filter)).init(),
     }
     Ok(())
 }
