@@ -410,7 +410,7 @@ mod tests {
     fn the_example_file_names_every_setting_with_its_default() {
         let is_setting = |line: &&str| line.starts_with('#') && line.contains(" = ") && !line.starts_with("# ");
         let lines = include_str!("../fallcast.example.toml").lines().filter(is_setting);
-        let file: String = lines.map(|line| format!("{}\n", line.trim_start_matches('#'))).collect();
+        let file = lines.map(|line| line.trim_start_matches('#')).collect::<Vec<_>>().join("\n");
         let settings: Settings = toml::from_str(&file).expect("all lines are settings");
         assert!(!format!("{settings:?}").contains("None"), "a setting is missing: {settings:?}");
         let settings = Settings { workers: None, ..settings };
