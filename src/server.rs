@@ -90,6 +90,7 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
     let app = move || {
         App::new()
             .app_data(web::Data::new(app_state.clone()))
+            .wrap(from_fn(transport::hang_up_on_unread))
             .wrap(from_fn(around_every_request))
             .configure(transport::routes)
             .configure(site::routes)

@@ -20,11 +20,11 @@ mod websocket;
 pub use cors::add_headers;
 pub use problem::Problem;
 pub use state::{Settings, State};
+pub use unread::hang_up_on_unread;
 
 use actix_web::{
     HttpRequest, HttpResponse, Route,
     http::{Method, StatusCode, header},
-    middleware::from_fn,
     web,
 };
 
@@ -40,8 +40,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
             .route(web::get().to(negotiate::open))
             .route(web::head().to(negotiate::open))
             .route(options())
-            .default_service(web::to(|| method_not_allowed("GET, HEAD, POST, OPTIONS")))
-            .wrap(from_fn(unread::hang_up_on_unread)),
+            .default_service(web::to(|| method_not_allowed("GET, HEAD, POST, OPTIONS"))),
     )
     .service(readable("/channels/{channel}/poll", long_poll::answer))
     .service(readable("/channels/{channel}/ws", websocket::open))

@@ -207,18 +207,19 @@ fn chunk_of(bytes: &[u8]) -> Vec<u8> {
 async fn chunks_without_end_are_refused_and_take_no_memory() {
     let server = TestServer::spawn(&[]);
     let before = server.resident_bytes();
-    let mut connection = Connection::open(server.address()).await;
-    connection.send(&Request::new("POST", ROOM).header("Transfer-Encoding", "chunked")).await;
-
     let chunk = chunk_of(&vec![b'x'; 1 << 20]);
     let (mut sent, mut most) = (0, before);
-    within_guard("the server to hang up", async {
-        while connection.try_write(&chunk).await {
-            sent += 1;
-            most = most.max(server.resident_bytes());
-        }
-    })
-    .await;
+    for target in [ROOM, "/channels/room/sse", "/", "/nothing"] {
+        let mut connection = Connection::open(server.address()).await;
+        connection.send(&Request::new("POST", target).header("Transfer-Encoding", "chunked")).await;
+        within_guard("the server to hang up", async {
+            while connection.try_write(&chunk).await {
+                sent += 1;
+                most = most.max(server.resident_bytes());
+            }
+        })
+        .await;
+    }
 
     let grown = most - before;
     assert!(grown < 32 << 20, "{sent} MiB were sent, memory grew by {grown} bytes");
