@@ -111,7 +111,6 @@ export class Channel extends EventTarget {
   #memory;
   #began = performance.now();
   #failures = 0;
-  #heartbeat = HEARTBEAT;
   #heardAt = 0;
   #openedAt = 0;
   #delivered = false;
@@ -216,24 +215,23 @@ export class Channel extends EventTarget {
       won: (line, hello, failed) => this.#open(line, hello, failed),
       // Nobody lived, so this says nothing about any of the transports: the server or the whole network is away.
       lost: (wait) => this.#wait("no transport lives", wait),
+      stopped: (because) => this.#stop(because),
     });
   }
 
   /**
    * @param {Transport[]} order
    * @param {string} why
-   * @param {{ won(line: Attempt, hello: any, failed: Map<Transport, string>): void, lost(wait: number | null): void }} ends
+   * @param {RaceEnds} ends
    */
   #startRace(order, why, ends) {
     const race = new Race(order, this.#options, {
       start: (transport, judge) => {
         this.stats.attempts++;
         this.#target.after = this.#cursor ?? this.#target.after;
-        this.#target.heartbeat = this.#heartbeat;
         return new Attempt(transport, this.#target, judge);
       },
       note: (transport, what, because) => this.#note(transport, what, because),
-      stopped: (because) => this.#stop(because),
       ...ends,
     });
     this.#race = race;
@@ -362,14 +360,14 @@ export class Channel extends EventTarget {
   #probe(better) {
     if (this.#race) return;
     this.#note(null, "probe", `is anything better than ${this.#line?.transport} possible?`);
-    this.#startRace(better, "probe", {
-      won: (line, hello, failed) => this.#open(line, hello, failed),
-      lost: () => {
-        this.#race = null;
-        this.#probeWait = Math.min(this.#probeWait * 2, this.#options.reprobe * 10);
-        this.#planProbe();
-      },
-    });
+    const inVain = () => {
+      this.#race = null;
+      this.#probeWait = Math.min(this.#probeWait * 2, this.#options.reprobe * 10);
+      this.#planProbe();
+    };
+    const won = (/** @type {Attempt} */ line, /** @type {any} */ hello, /** @type {Map<Transport, string>} */ failed) =>
+      this.#open(line, hello, failed);
+    this.#startRace(better, "probe", { won, lost: inVain, stopped: inVain });
   }
 
   // --- what the line says ---
@@ -406,7 +404,7 @@ export class Channel extends EventTarget {
 
   /** @param {any} hello */
   #takeHello(hello) {
-    this.#heartbeat = hello.heartbeat_ms ?? this.#heartbeat;
+    this.#target.heartbeat = hello.heartbeat_ms ?? this.#target.heartbeat;
     this.#target.keyWindow = hello.key_window_ms ?? this.#target.keyWindow;
     this.member = hello.member ?? this.member;
     this.#target.client = hello.client ?? this.#target.client;
@@ -491,13 +489,14 @@ export class Channel extends EventTarget {
   /** Ends a line that has been silent for too long, which no transport notices by itself. */
   #watch() {
     clearInterval(this.#watchdog);
+    const { heartbeat } = this.#target;
     this.#watchdog = setTicker(() => {
       // By the wall clock: others stand still while a laptop sleeps.
       const silence = Date.now() - this.#heardAt;
-      if (this.#line && silence > this.#heartbeat * HEARTBEATS_MISSED) {
-        this.#lose(this.#line, { why: `nothing came for ${silence} ms, though a heartbeat is due every ${this.#heartbeat} ms` });
+      if (this.#line && silence > heartbeat * HEARTBEATS_MISSED) {
+        this.#lose(this.#line, { why: `nothing came for ${silence} ms, though a heartbeat is due every ${heartbeat} ms` });
       }
-    }, this.#heartbeat / 4);
+    }, heartbeat / 4);
   }
 
   // --- what the page says ---
@@ -582,6 +581,11 @@ export class Channel extends EventTarget {
  * @property {(attempt: Attempt, hello: any) => void} [alive]
  * @property {(attempt: Attempt, name: string, body: any, ref?: number) => void} [event]
  * @property {(attempt: Attempt, end: End) => void} over
+ *
+ * @typedef {object} RaceEnds how a race may end
+ * @property {(line: Attempt, hello: any, failed: Map<Transport, string>) => void} won
+ * @property {(wait: number | null) => void} lost nobody lived; in ms, how long the server asked to wait
+ * @property {(why: string) => void} stopped the server said that there is no use in trying
  */
 
 /** One try of one transport. From its hello on, a line. */
@@ -663,12 +667,9 @@ class Race {
   /**
    * @param {Transport[]} order
    * @param {{ headStart: number, patience: number }} settings
-   * @param {{
+   * @param {RaceEnds & {
    *   start(transport: Transport, judge: Judge): Attempt,
    *   note(transport: Transport, what: string, why: string): void,
-   *   won(line: Attempt, hello: any, failed: Map<Transport, string>): void,
-   *   lost(wait: number | null): void,
-   *   stopped(why: string): void,
    * }} ends
    */
   constructor(order, settings, ends) {
@@ -751,6 +752,7 @@ class Race {
  * Where a channel is, and what every request for it carries.
  */
 class Target {
+  /** How long the server is silent at most, in ms. */
   heartbeat = HEARTBEAT;
   #url;
 
@@ -922,7 +924,6 @@ function readStream(target, news, address, take) {
 /** @param {Target} target @param {Attempt} news @returns {Line} */
 function openLongPoll(target, news) {
   const abort = new AbortController();
-  const { heartbeat } = target;
   const request = (/** @type {Record<string, string>} */ more) =>
     target.fetch(target.subscription("/poll", more), { signal: abort.signal, cache: "no-store" });
   const greet = async () => {
@@ -948,7 +949,7 @@ function openLongPoll(target, news) {
       tellEach(events, news);
       news.event("heartbeat", { cursor });
       after = cursor;
-      wait = heartbeat;
+      wait = target.heartbeat;
     }
   };
   poll().catch((fault) => news.end({ why: messageOf(fault) }));
