@@ -58,6 +58,7 @@
  * @property {CustomEvent<any>} presence
  * @property {CustomEvent<{ state: State, from: State, why: string }>} state
  * @property {CustomEvent<{ transport: Transport | null, from: Transport | null, why: string }>} transport
+ * @property {CustomEvent<{ reason: string, reconnect_ms: number }>} goodbye the server lets go; the client comes back by itself
  * @property {CustomEvent<LogEntry>} log
  */
 
@@ -392,6 +393,7 @@ export class Channel extends EventTarget {
         return this.#tell("presence", body);
       case "goodbye":
         this.#note(line.transport, "goodbye", body.reason);
+        this.#tell("goodbye", body);
         return this.#lose(line, { why: `the server said goodbye: ${body.reason}`, wait: body.reconnect_ms });
       case "published":
       case "error":
