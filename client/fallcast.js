@@ -207,6 +207,7 @@ export class Channel extends EventTarget {
 
   // --- from one line to the next ---
 
+  // ANCHOR: begin
   /** Starts a race of all transports, the better ones first. @param {string} why */
   #begin(why) {
     this.#turn("connecting", why);
@@ -219,6 +220,7 @@ export class Channel extends EventTarget {
       stopped: (because) => this.#stop(because),
     });
   }
+  // ANCHOR_END: begin
 
   /**
    * @param {Transport[]} order
@@ -239,6 +241,7 @@ export class Channel extends EventTarget {
     race.begin(why);
   }
 
+  // ANCHOR: open
   /**
    * Takes a line that has proved alive.
    *
@@ -269,6 +272,7 @@ export class Channel extends EventTarget {
     if (transport !== "shared") this.#turn("open", `${transport} is alive`, transport);
     this.#planProbe();
   }
+  // ANCHOR_END: open
 
   /** @param {Transport} transport @param {string} why */
   #beat(transport, why) {
@@ -295,6 +299,7 @@ export class Channel extends EventTarget {
     if (strikes === STRIKES) this.#beat(transport, `it died ${STRIKES} times without delivering anything`);
   }
 
+  // ANCHOR: wait
   /**
    * Waits before the next race: for as long as the server said, or for a random time that grows.
    *
@@ -311,6 +316,7 @@ export class Channel extends EventTarget {
     this.#turn("waiting", why);
     this.#retryTimer = setTimer(() => this.#begin("again"), delay);
   }
+  // ANCHOR_END: wait
 
   /** Lets go of the line, the race and every timer. */
   #leave() {
@@ -327,18 +333,19 @@ export class Channel extends EventTarget {
     if (this.#state === "closed") return;
     const isMember = this.#options.as !== undefined || this.#options.presence;
     const isLeft = this.#line?.leave() ?? false;
+    this.#publisher.close();
     this.#leave();
     if (isMember && !isLeft) this.#target.sayGoodbye();
     this.#note(null, "stop", why);
     this.#turn("closed", why);
     this.#ended.abort();
     this.#memory.save(this.#cursor, this.client);
-    this.#publisher.close();
     for (const queue of this.#queues) queue.end();
   }
 
   // --- back up to a better transport ---
 
+  // ANCHOR: plan_probe
   #planProbe() {
     clearTimeout(this.#probeTimer);
     const better = this.#betterTransports();
@@ -351,12 +358,14 @@ export class Channel extends EventTarget {
     const wait = isProven ? Math.min(2_000, this.#probeWait) : this.#probeWait;
     this.#probeTimer = setTimer(() => this.#probe(better), wait);
   }
+  // ANCHOR_END: plan_probe
 
   /** @returns {Transport[]} */
   #betterTransports() {
     return this.#line ? this.#order.slice(0, this.#order.indexOf(this.#line.transport)) : [];
   }
 
+  // ANCHOR: probe
   /** Tries better transports while the present one delivers. @param {Transport[]} better */
   #probe(better) {
     if (this.#race) return;
@@ -370,6 +379,7 @@ export class Channel extends EventTarget {
       this.#open(line, hello, failed);
     this.#startRace(better, "probe", { won, lost: inVain, stopped: inVain });
   }
+  // ANCHOR_END: probe
 
   // --- what the line says ---
 
@@ -414,6 +424,7 @@ export class Channel extends EventTarget {
     this.#cursor ??= hello.cursor ?? null;
   }
 
+  // ANCHOR: take_message
   /** @param {Attempt} line @param {Message & { encoding?: string }} message */
   #takeMessage(line, message) {
     const order = this.#cursor === null ? 1 : compareCursors(message.id, this.#cursor);
@@ -442,6 +453,7 @@ export class Channel extends EventTarget {
     this.#cursor = message.id;
     this.#memory.saveSoon(this.#cursor, this.client);
   }
+  // ANCHOR_END: take_message
 
   /** @param {Gap} gap */
   #takeGap(gap) {
@@ -458,6 +470,7 @@ export class Channel extends EventTarget {
     this.#memory.saveSoon(this.#cursor, this.client);
   }
 
+  // ANCHOR: heartbeat
   /** @param {Attempt} line @param {{ cursor: string, head?: string }} heartbeat */
   #takeHeartbeat(line, { cursor, head }) {
     this.#progress();
@@ -474,6 +487,7 @@ export class Channel extends EventTarget {
     if (isBehind && this.#isBehind) this.#lose(line, { why: `it stays behind the head ${head}`, wait: 0 });
     this.#isBehind = isBehind;
   }
+  // ANCHOR_END: heartbeat
 
   /** Something came after the hello. */
   #progress() {
@@ -488,6 +502,7 @@ export class Channel extends EventTarget {
     else this.#turn(state, why, transport);
   }
 
+  // ANCHOR: watch
   /** Ends a line that has been silent for too long, which no transport notices by itself. */
   #watch() {
     clearInterval(this.#watchdog);
@@ -500,6 +515,7 @@ export class Channel extends EventTarget {
       }
     }, heartbeat / 4);
   }
+  // ANCHOR_END: watch
 
   // --- what the page says ---
 
@@ -611,6 +627,7 @@ class Attempt {
     }
   }
 
+  // ANCHOR: attempt
   /** A line says something. The first thing must be hello: an open connection alone proves nothing. @param {string} name @param {any} body @param {number} [ref] */
   event(name, body, ref) {
     if (this.#isOver) return;
@@ -623,6 +640,7 @@ class Attempt {
       this.end({ why: `the server said goodbye: ${body.reason}`, wait: body.reconnect_ms });
     }
   }
+  // ANCHOR_END: attempt
 
   /** @param {End} end */
   end(end) {
@@ -680,6 +698,7 @@ class Race {
     this.#ends = ends;
   }
 
+  // ANCHOR: race_begin
   /** @param {string} why */
   begin(why) {
     const transport = /** @type {Transport} */ (this.#waiting.shift());
@@ -701,7 +720,9 @@ class Race {
     this.#ends.note(transport, "silent", `no hello within ${headStart} ms`);
     this.begin(`${transport} is silent`);
   }
+  // ANCHOR_END: race_begin
 
+  // ANCHOR: race_alive
   /** @param {Attempt} attempt @param {any} hello */
   alive(attempt, hello) {
     this.#ends.note(attempt.transport, "alive", "hello came");
@@ -712,7 +733,9 @@ class Race {
     this.cancel(attempt);
     this.#ends.won(attempt, hello, this.#failed);
   }
+  // ANCHOR_END: race_alive
 
+  // ANCHOR: race_over
   /** @param {Attempt} attempt @param {End} end */
   over(attempt, end) {
     const { transport } = attempt;
@@ -739,6 +762,7 @@ class Race {
     this.cancel();
     this.#ends.lost(this.#wait);
   }
+  // ANCHOR_END: race_over
 
   /** Ends all attempts but one. @param {Attempt} [winner] */
   cancel(winner) {
@@ -1019,8 +1043,6 @@ const PENDING = 10_000;
 /** No publication is tried in vain for longer, if the server does not tell for how long it knows a key. */
 const KEY_WINDOW = 60_000;
 
-const CLOSED = "the channel was closed before an answer came";
-
 /** Why a publication has no id. */
 export class PublishError extends Error {
   name = "PublishError";
@@ -1081,8 +1103,9 @@ class Publisher {
   /** Those that are yet to be sent. @type {Publication[]} */ #unsent = [];
   /** Those that the line has taken, by the number that their answers will carry. @type {Map<number, Publication>} */ #sent = new Map();
   /** @type {Attempt | null} */ #line = null;
-  #isPosting = false;
+  /** The one that is being posted. @type {{ publication: Publication, abort: AbortController } | null} */ #posting = null;
   #isClosed = false;
+  /** Whether the server has asked to wait. */ #isAsked = false;
   #lastRef = 0;
   #tries = 0;
   #retryTimer = 0;
@@ -1098,15 +1121,18 @@ class Publisher {
     this.#backoff = backoff;
   }
 
+  // ANCHOR: line
   /** What was sent over a line that is gone has no answer, and is sent again. @param {Attempt | null} line */
   set line(line) {
     this.#line = line;
     this.#unsent.unshift(...this.#sent.values());
     this.#sent.clear();
     clearTimeout(this.#answerTimer);
-    if (line) this.#goOn();
+    // Who lives again need not wait any longer, unless the server asked for it.
+    if (line && !this.#isAsked) this.#goOn();
     else this.#pump();
   }
+  // ANCHOR_END: line
 
   /**
    * @param {any} data
@@ -1126,7 +1152,7 @@ class Publisher {
 
   /** Sends what can be sent now. */
   #pump() {
-    while (!this.#isPosting && !this.#retryTimer && this.#unsent.length > 0) {
+    while (!this.#isClosed && !this.#posting && !this.#retryTimer && this.#unsent.length > 0) {
       const publication = /** @type {Publication} */ (this.#unsent[0]);
       if (this.#isSettled(publication)) this.#unsent.shift();
       else if (this.#line?.publish(publication, this.#lastRef + 1)) this.#awaitAnswer();
@@ -1135,15 +1161,19 @@ class Publisher {
     }
   }
 
+  // ANCHOR: settled
   /** Whether there is nothing to send: it has an outcome, or the server may have forgotten its key. @param {Publication} publication */
   #isSettled(publication) {
     const { firstSentAt, key } = publication;
-    if (firstSentAt !== null && Date.now() - firstSentAt > (this.#target.keyWindow ?? KEY_WINDOW)) {
+    // What is sent now may be under way for a while.
+    const window = Math.max(0, (this.#target.keyWindow ?? KEY_WINDOW) - this.#patience);
+    if (firstSentAt !== null && Date.now() - firstSentAt > window) {
       const why = `no answer came for as long as the server knows the key ${key}; it may have been published or not`;
       this.#fail(publication, why);
     }
     return publication.isDone;
   }
+  // ANCHOR_END: settled
 
   /** The line has taken the first one. */
   #awaitAnswer() {
@@ -1171,10 +1201,11 @@ class Publisher {
     this.#pump();
   }
 
+  // ANCHOR: post
   async #post() {
     const publication = /** @type {Publication} */ (this.#unsent.shift());
-    this.#isPosting = true;
     const abort = new AbortController();
+    this.#posting = { publication, abort };
     const timer = setTimer(() => abort.abort(), this.#patience);
     try {
       publication.firstSentAt ??= Date.now();
@@ -1187,9 +1218,10 @@ class Publisher {
       this.#again(publication);
     }
     clearTimeout(timer);
-    this.#isPosting = false;
+    this.#posting = null;
     this.#pump();
   }
+  // ANCHOR_END: post
 
   /** @param {Publication} publication @param {AbortSignal} signal */
   #request({ key, type, contentType, bytes, text }, signal) {
@@ -1199,16 +1231,18 @@ class Publisher {
   }
 
   /** Puts it back, to be sent again after a while. @param {Publication} publication @param {number} [wait] */
-  #again(publication, wait = backoffDelay(this.#tries, this.#backoff)) {
-    if (this.#isClosed) return this.#fail(publication, CLOSED);
-    this.#tries++;
+  #again(publication, wait) {
+    if (publication.isDone) return;
+    this.#isAsked ||= wait !== undefined;
     this.#unsent.unshift(publication);
-    this.#retryTimer ||= setTimer(() => this.#goOn(), wait);
+    this.#retryTimer ||= setTimer(() => this.#goOn(), wait ?? backoffDelay(this.#tries, this.#backoff));
+    this.#tries++;
   }
 
   #goOn() {
     clearTimeout(this.#retryTimer);
     this.#retryTimer = 0;
+    this.#isAsked = false;
     this.#pump();
   }
 
@@ -1231,7 +1265,11 @@ class Publisher {
     this.#isClosed = true;
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#answerTimer);
-    for (const publication of [...this.#sent.values(), ...this.#unsent.splice(0)]) this.#fail(publication, CLOSED);
+    const posted = this.#posting ? [this.#posting.publication] : [];
+    for (const publication of [...posted, ...this.#sent.values(), ...this.#unsent]) {
+      this.#fail(publication, "the channel was closed before an answer came");
+    }
+    this.#posting?.abort.abort();
   }
 }
 
@@ -1474,6 +1512,7 @@ class SharedChannel {
     );
   }
 
+  // ANCHOR: bring_up
   /**
    * Brings a tab from its own position to that of the connection, by polls that never wait. Nothing may happen between
    * the last comparison and `isLive`; what arrives twice, the tab drops.
@@ -1504,6 +1543,7 @@ class SharedChannel {
     tab.isLive = this.#tabs.has(tab);
     if (this.#members.size > 0) tab.tell("presence", { action: "here", members: [...this.#members.values()], count: this.#members.size });
   }
+  // ANCHOR_END: bring_up
 
   /** Waits until the connection knows where it stands. */
   async #hasCursor() {
@@ -1577,6 +1617,7 @@ function cursorBefore(id) {
   return `${id.slice(0, dot)}.${Number(id.slice(dot + 1)) - 1}`;
 }
 
+// ANCHOR: backoff
 /**
  * How long to wait before try number `tries`, counted from 0: anything up to a bound that doubles ("full jitter"), so that
  * clients that were cut off together do not come back together.
@@ -1589,6 +1630,7 @@ function cursorBefore(id) {
 export function backoffDelay(tries, { base, cap }, random = Math.random) {
   return random() * Math.min(cap, base * 2 ** Math.min(tries, 30));
 }
+// ANCHOR_END: backoff
 
 /** Splits a text that comes in pieces into lines that end with a line feed, and leaves out blank ones. */
 export class LineParser {
@@ -1653,7 +1695,7 @@ export class EventStreamParser {
 /** Messages that wait for a `for await` loop. @implements {AsyncIterableIterator<Message>} */
 class Queue {
   /** @type {Message[]} */ #messages = [];
-  /** @type {{ resolve(result: IteratorResult<Message, undefined>): void, reject(error: Error): void } | null} */ #waiting = null;
+  /** Who waits for the next message, when there is none. @type {((result: IteratorResult<Message, undefined>) => void)[]} */ #readers = [];
   /** @type {Error | null} */ #fault = null;
   #hasEnded = false;
   #left;
@@ -1665,20 +1707,18 @@ class Queue {
 
   /** @param {Message} message */
   push(message) {
-    if (this.#waiting) {
-      this.#waiting.resolve({ value: message, done: false });
-      this.#waiting = null;
-    } else if (this.#messages.push(message) > QUEUE_LENGTH) {
-      this.#fault = new Error(`the loop is ${QUEUE_LENGTH} messages behind; resume at ${this.#messages[0]?.id} or read faster`);
-      this.#messages = [];
-      this.#left();
-    }
+    const reader = this.#readers.shift();
+    if (reader) return reader({ value: message, done: false });
+    if (this.#messages.push(message) <= QUEUE_LENGTH) return;
+    const after = cursorBefore(/** @type {Message} */ (this.#messages[0]).id);
+    this.#fault = new Error(`the loop is ${QUEUE_LENGTH} messages behind; read faster, or go on with { after: "${after}" }`);
+    this.#messages = [];
+    this.#left();
   }
 
   end() {
     this.#hasEnded = true;
-    this.#waiting?.resolve({ value: undefined, done: true });
-    this.#waiting = null;
+    for (const reader of this.#readers.splice(0)) reader({ value: undefined, done: true });
   }
 
   /** @returns {Promise<IteratorResult<Message, undefined>>} */
@@ -1687,7 +1727,7 @@ class Queue {
     if (message) return Promise.resolve({ value: message, done: false });
     if (this.#fault) return Promise.reject(this.#fault);
     if (this.#hasEnded) return Promise.resolve({ value: undefined, done: true });
-    return new Promise((resolve, reject) => (this.#waiting = { resolve, reject }));
+    return new Promise((resolve) => this.#readers.push(resolve));
   }
 
   /** @returns {Promise<IteratorResult<Message, undefined>>} */
