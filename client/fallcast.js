@@ -84,6 +84,8 @@ const HEARTBEAT = 20_000;
 const STRIKES = 2;
 /** A line that lived so long has done its work: its end is no reason to wait longer than the first time. */
 const LONG_LIFE = 5_000;
+/** One-way responses, of which something between may hold back the last event. @type {Transport[]} */
+const HELD = ["sse", "stream"];
 /** The close code of a WebSocket that is left for another line. Unlike 1000, it does not end the stay in the channel. */
 const MOVED = 3000;
 
@@ -116,10 +118,13 @@ export class Channel extends EventTarget {
   #openedAt = 0;
   #delivered = false;
   #isBehind = false;
+  /** Counts what the line says. */ #news = 0;
   #probeWait;
   #retryTimer = 0;
   #probeTimer = 0;
   #watchdog = 0;
+  #auditTimer = 0;
+  #dueTimer = 0;
   /** Ends what listens to the page. */ #ended = new AbortController();
   /** Hears the line. @type {Judge} */ #judge = {
     event: (line, name, body, ref) => this.#hear(line, name, body, ref),
@@ -268,6 +273,8 @@ export class Channel extends EventTarget {
     this.#takeHello(hello);
     this.#publisher.line = line;
     this.#watch();
+    this.#expect(line, hello.head);
+    this.#planAudit(line, this.#options.headStart);
     // What stands behind a shared connection, its host tells.
     if (transport !== "shared") this.#turn("open", `${transport} is alive`, transport);
     this.#planProbe();
@@ -322,6 +329,8 @@ export class Channel extends EventTarget {
   #leave() {
     clearTimeout(this.#retryTimer);
     clearTimeout(this.#probeTimer);
+    clearTimeout(this.#auditTimer);
+    clearTimeout(this.#dueTimer);
     clearInterval(this.#watchdog);
     this.#race?.cancel();
     this.#line?.cancel();
@@ -391,7 +400,10 @@ export class Channel extends EventTarget {
    */
   #hear(line, name, body, ref) {
     this.#heardAt = Date.now();
+    this.#news++;
     switch (name) {
+      case "hello":
+        return this.#takeHello(body);
       case "message":
         return this.#takeMessage(line, body);
       case "gap":
@@ -403,7 +415,7 @@ export class Channel extends EventTarget {
         return this.#tell("presence", body);
       case "goodbye":
         this.#note(line.transport, "goodbye", body.reason);
-        this.#tell("goodbye", body);
+        this.#tellSoon("goodbye", body);
         return this.#lose(line, { why: `the server said goodbye: ${body.reason}`, wait: body.reconnect_ms });
       case "published":
       case "error":
@@ -517,6 +529,44 @@ export class Channel extends EventTarget {
   }
   // ANCHOR_END: watch
 
+  // --- is anything held back? ---
+
+  /**
+   * Some proxies and virus scanners let a stream begin and hold back its last event until the next one comes. What they
+   * hold cannot be told from what never was; so ask beside the stream, now and then, where the channel stands.
+   *
+   * @param {Attempt} line
+   * @param {number} wait in ms
+   */
+  #planAudit(line, wait) {
+    clearTimeout(this.#auditTimer);
+    if (!HELD.includes(line.transport) || this.#options.echo === false) return;
+    const { messages } = this.stats;
+    this.#auditTimer = setTimer(async () => {
+      const isNew = messages !== this.stats.messages || wait !== this.#target.heartbeat;
+      const head = isNew ? await this.#target.head(this.#cursor ?? "end") : null;
+      if (line !== this.#line) return;
+      this.#expect(line, head);
+      this.#planAudit(line, this.#target.heartbeat);
+    }, wait);
+  }
+
+  /** What lies before the head must come, or something holds it back. @param {Attempt} line @param {string | null} [head] */
+  #expect(line, head) {
+    clearTimeout(this.#dueTimer);
+    const isDue = () => line === this.#line && (compareCursors(head ?? "", this.#cursor ?? "") ?? 0) > 0;
+    if (!HELD.includes(line.transport) || this.#options.echo === false || !isDue()) return;
+    const { headStart } = this.#options;
+    const news = this.#news;
+    this.#dueTimer = setTimer(() => {
+      if (!isDue()) return;
+      if (news !== this.#news) return this.#expect(line, head);
+      const why = `${head} is held back: nothing after ${this.#cursor} came for ${headStart} ms`;
+      this.#beat(line.transport, why);
+      this.#lose(line, { why, wait: 0 });
+    }, headStart);
+  }
+
   // --- what the page says ---
 
   #listenToPage() {
@@ -551,7 +601,10 @@ export class Channel extends EventTarget {
   /** @param {string} why */
   #resume(why) {
     if (!this.#pauses.delete(why) || this.#pauses.size > 0) return;
+    // It may be another network.
     this.#failures = 0;
+    this.#beaten.clear();
+    this.#probeWait = this.#options.reprobe;
     this.#note(null, "resume", `no longer: ${why}`);
     this.#begin(`no longer: ${why}`);
   }
@@ -564,13 +617,18 @@ export class Channel extends EventTarget {
     const left = this.#transport;
     this.#state = state;
     this.#transport = transport;
-    if (left !== transport) this.#tell("transport", { transport, from: left, why });
-    if (from !== state) this.#tell("state", { state, from, why });
+    if (left !== transport) this.#tellSoon("transport", { transport, from: left, why });
+    if (from !== state) this.#tellSoon("state", { state, from, why });
   }
 
   /** @param {string} type @param {any} detail */
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  /** What is told in the middle of a decision must not bring the application's own decisions into it. @param {string} type @param {any} detail */
+  #tellSoon(type, detail) {
+    queueMicrotask(() => this.#tell(type, detail));
   }
 
   /** @param {Transport | null} transport @param {string} what @param {string} why */
@@ -581,7 +639,7 @@ export class Channel extends EventTarget {
       value: () => `${entry.at} ms  ${entry.transport ?? "channel"}  ${entry.what}: ${entry.why}`,
     });
     if (this.log.push(entry) > LOG_LENGTH) this.log.shift();
-    this.#tell("log", entry);
+    this.#tellSoon("log", entry);
   }
 }
 
@@ -823,6 +881,13 @@ class Target {
     return this.address(path, { after: this.after, ...wishes, ...more });
   }
 
+  /** Where the channel stands, or null if nobody answers. @param {string} after */
+  async head(after) {
+    const address = this.address("/poll", { after, wait: "0", _: randomName() });
+    const answer = await this.fetch(address, { cache: "no-store" }).then((response) => response.json()).catch(() => ({}));
+    return answer.cursor ?? null;
+  }
+
   /** Ends the stay in the channel at once, which otherwise ends after a grace. */
   sayGoodbye() {
     const address = this.address("/leave", {});
@@ -966,12 +1031,13 @@ function openLongPoll(target, news) {
       // No cache has this address yet, and no request to it is in flight: browsers queue requests for equal addresses.
       const response = await request({ after, wait: `${wait}ms`, _: randomName() });
       if (!response.ok) return news.end(await endOfAnswer(response));
+      if (!hasType(response, "application/json")) return news.end({ why: "somebody else answered, and not in JSON" });
+      // A poll that carries a cursor is not greeted. That an answer begins to arrive says as much, however long it takes.
+      if (wait === 0) news.event("hello", { cursor: after.includes(".") ? after : undefined, ...greeting });
       const { cursor, events } = await response.json();
       if (Number(response.headers.get("age")) > 0 || (compareCursors(cursor, after) ?? 0) < 0 && !events.some(isGap)) {
         return news.end({ why: "a cache answered instead of the server" });
       }
-      // A poll that carries a cursor is not greeted; that it is answered says as much.
-      if (wait === 0) news.event("hello", { cursor: after, ...greeting, ...events[0]?.hello });
       tellEach(events, news);
       news.event("heartbeat", { cursor });
       after = cursor;
@@ -1009,15 +1075,17 @@ function parsed(text, news) {
  */
 async function endOfAnswer(response) {
   const problem = await problemOf(response);
-  const why = problem ? `${response.status} ${problem.title}: ${problem.detail}` : `the answer was ${response.status}`;
+  const why = [`the answer was ${response.status}`, problem?.title, problem?.detail].filter(Boolean).join(": ");
   return { why, stop: problem !== null && isFinal(response.status), wait: retryAfter(response) };
 }
 
 /** @param {Response} response @returns {Promise<any>} the problem document (RFC 9457), or null */
 async function problemOf(response) {
-  const isProblem = response.headers.get("content-type")?.startsWith("application/problem+json");
-  return isProblem ? response.json().catch(() => null) : null;
+  return hasType(response, "application/problem+json") ? response.json().catch(() => null) : null;
 }
+
+/** @param {Response} response @param {string} type */
+const hasType = (response, type) => response.headers.get("content-type")?.startsWith(type) ?? false;
 
 /** @param {number} status */
 const isFinal = (status) => status >= 400 && status < 500 && ![408, 425, 429].includes(status);
@@ -1064,7 +1132,7 @@ export class PublishError extends Error {
 /** One message on its way to the server. Its key makes it the same message however often it is sent. */
 class Publication {
   /** When it was first handed to the network. @type {number | null} */ firstSentAt = null;
-  isDone = false;
+  /** Ends what waits for the outcome. */ settled = new AbortController();
 
   /**
    * @param {any} data
@@ -1144,7 +1212,8 @@ class Publisher {
       options.signal?.throwIfAborted();
       if (this.#unsent.length + this.#sent.size >= PENDING) throw new PublishError(`${PENDING} publications are waiting already`);
       const publication = new Publication(data, options, resolve, reject);
-      options.signal?.addEventListener("abort", () => this.#fail(publication, "aborted"), { once: true });
+      const { signal } = publication.settled;
+      options.signal?.addEventListener("abort", () => this.#fail(publication, "aborted"), { signal });
       this.#unsent.push(publication);
       this.#pump();
     });
@@ -1171,7 +1240,7 @@ class Publisher {
       const why = `no answer came for as long as the server knows the key ${key}; it may have been published or not`;
       this.#fail(publication, why);
     }
-    return publication.isDone;
+    return publication.settled.signal.aborted;
   }
   // ANCHOR_END: settled
 
@@ -1232,7 +1301,7 @@ class Publisher {
 
   /** Puts it back, to be sent again after a while. @param {Publication} publication @param {number} [wait] */
   #again(publication, wait) {
-    if (publication.isDone) return;
+    if (publication.settled.signal.aborted) return;
     this.#isAsked ||= wait !== undefined;
     this.#unsent.unshift(publication);
     this.#retryTimer ||= setTimer(() => this.#goOn(), wait ?? backoffDelay(this.#tries, this.#backoff));
@@ -1249,14 +1318,14 @@ class Publisher {
   /** @param {Publication} publication @param {string} id */
   #succeed(publication, id) {
     this.#tries = 0;
-    publication.isDone = true;
+    publication.settled.abort();
     publication.resolve({ id });
   }
 
   /** @param {Publication} publication @param {string} why @param {any} [problem] */
   #fail(publication, why, problem = null) {
-    if (publication.isDone) return;
-    publication.isDone = true;
+    if (publication.settled.signal.aborted) return;
+    publication.settled.abort();
     const outcome = problem || publication.firstSentAt === null ? "refused" : "unknown";
     publication.reject(new PublishError(problem?.detail ?? why, { problem, outcome }));
   }
@@ -1806,7 +1875,10 @@ const base64Of = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode
 const messageOf = (fault) => (fault instanceof Error ? fault.message : String(fault));
 
 /** Timers are numbers in browsers and objects in Node.js; both go back into `clearTimeout`. @param {() => void} run @param {number} ms @returns {number} */
-const setTimer = (run, ms) => /** @type {any} */ (setTimeout(run, ms));
+const setTimer = (run, ms) => /** @type {any} */ (setTimeout(run, Math.min(ms, LONGEST_TIMER)));
+
+/** What is longer would fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** @param {() => void} run @param {number} ms @returns {number} */
 const setTicker = (run, ms) => /** @type {any} */ (setInterval(run, ms));

@@ -79,6 +79,8 @@ pub struct Hello {
     pub protocol: u8,
     /// The position asked for, with `start` and `end` resolved.
     pub cursor: Option<Cursor>,
+    /// The head of the channel when the subscription began, so that a client can see whether the rest is held back.
+    pub head: Cursor,
     /// The client's secret name, its own or one that the server made.
     #[serde(serialize_with = "reveal")]
     pub client: ClientName,
