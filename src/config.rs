@@ -65,7 +65,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// In a file, numbers with a unit are strings; a plain number of bytes may be a number.
+/// In a file, numbers with a unit and words are strings; a plain number may be a number.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum TextOrNumber {
@@ -102,6 +102,38 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line, for machines.
     Json,
+}
+
+/// Where the lab listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabPort {
+    /// Nowhere: there is no lab.
+    Off,
+    /// On a port that the system chooses.
+    Free,
+    /// On this port.
+    Exactly(u16),
+    /// On this port unless somebody has it: who did not ask for a lab must not miss the server for want of its port.
+    IfFree(u16),
+}
+
+impl FromStr for LabPort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(0) => Ok(Self::Off),
+            Ok(port) => Ok(Self::Exactly(port)),
+            Err(_) if text == "auto" => Ok(Self::Free),
+            Err(_) => Err("the lab's port is a port such as 8081, `auto` for a free one, or 0 for no lab".to_owned()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for LabPort {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_file(deserializer)
+    }
 }
 
 /// Declares the settings once: as flags, environment variables and keys of the file, with their defaults.
@@ -167,6 +199,22 @@ settings! {
     /// Make a certificate for this run and print its fingerprint: HTTPS for a LAN, after a warning in each browser.
     #[arg(num_args = 0..=1, default_missing_value = "true", require_equals = true, help_heading = "Listening")]
     tls_self_signed: bool = false, "false", "FALLCAST_TLS_SELF_SIGNED";
+
+    /// Offer the lab on this port, a network that misbehaves on command; auto takes a free one, 0 is no lab.
+    #[arg(value_name = "PORT", help_heading = "The lab")]
+    lab_port: LabPort = LabPort::IfFree(8081), "8081, if nobody else has it", "FALLCAST_LAB_PORT";
+
+    /// Keep at most so many links. Without a bound anybody could fill the memory by making up names.
+    #[arg(value_name = "N", help_heading = "The lab")]
+    max_links: usize = 1000, "1000", "FALLCAST_MAX_LINKS";
+
+    /// Forget a link that nobody has used or changed for so long, and its secret with it.
+    #[arg(value_name = "TIME", help_heading = "The lab")]
+    link_expiry: Period = seconds(3600), "1h", "FALLCAST_LINK_EXPIRY";
+
+    /// Refuse connections to the lab beyond so many. Each needs three file descriptors.
+    #[arg(value_name = "N", help_heading = "The lab")]
+    max_lab_connections: usize = 1000, "1000", "FALLCAST_MAX_LAB_CONNECTIONS";
 
     /// Let pages of this origin connect and publish, such as `https://example.org`; may be given several times, * is any.
     #[arg(value_name = "ORIGIN", value_delimiter = ',', help_heading = "Who may do what")]
@@ -318,6 +366,8 @@ impl Config {
         let rules = [
             (self.workers > 0, "--workers must be at least 1"),
             (self.max_channels > 0, "--max-channels must be at least 1"),
+            (self.max_links > 0, "--max-links must be at least 1; for no lab, say --lab-port 0"),
+            (self.max_lab_connections > 0, "--max-lab-connections must be at least 1; for no lab, say --lab-port 0"),
             (self.log_messages > 0, "--log-messages must be at least 1, for the newest message is always kept"),
             (self.max_message_size.0 > 0, "--max-message-size must be at least 1"),
             (self.max_message_size.0 <= 1 << 30, "--max-message-size must be at most 1GiB"),
@@ -398,6 +448,19 @@ mod tests {
     }
 
     #[test]
+    fn the_labs_port_is_a_number_a_free_one_or_none() {
+        for (text, port) in [("0", LabPort::Off), ("auto", LabPort::Free), ("9001", LabPort::Exactly(9001))] {
+            assert_eq!(text.parse(), Ok(port), "{text}");
+        }
+        for bad in ["", "-1", "65536", "any"] {
+            assert!(bad.parse::<LabPort>().is_err(), "{bad}");
+        }
+        let file: Settings = toml::from_str("lab-port = 9001").expect("a good file");
+        assert_eq!(file.lab_port, Some(LabPort::Exactly(9001)));
+        assert_eq!(Settings::default().complete().lab_port, LabPort::IfFree(8081));
+    }
+
+    #[test]
     fn what_is_set_wins_over_the_file_and_the_file_over_the_default() {
         let file: Settings = toml::from_str("port = 9000\nheartbeat = \"5s\"\nlog-bytes = 1024").expect("a good file");
         let set = Settings { port: Some(9001), ..Settings::default() };
@@ -413,7 +476,9 @@ mod tests {
         let file = lines.map(|line| line.trim_start_matches('#')).collect::<Vec<_>>().join("\n");
         let settings: Settings = toml::from_str(&file).expect("all lines are settings");
         assert!(!format!("{settings:?}").contains("None"), "a setting is missing: {settings:?}");
-        let settings = Settings { workers: None, ..settings };
+        // A port that is written down is meant; only the default gives way to whoever has it.
+        assert_eq!(settings.lab_port, Some(LabPort::Exactly(8081)));
+        let settings = Settings { workers: None, lab_port: None, ..settings };
         let defaults = Settings::default().complete();
         assert_eq!(format!("{:?}", settings.complete()), format!("{defaults:?}"));
     }

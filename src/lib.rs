@@ -14,6 +14,8 @@ pub mod wire;
 pub mod guard;
 pub mod metrics;
 
+pub mod lab;
+
 pub mod cli;
 pub mod config;
 pub mod server;

@@ -1,21 +1,21 @@
 //! The server: listeners, the app behind them, and an orderly end.
 
+mod accept;
 mod announce;
+mod lab;
 mod listen;
 mod tls;
 
-use std::{any::Any, io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use actix_web::{
     App, HttpServer,
     body::MessageBody,
-    dev::{Extensions, ServerHandle, ServiceRequest, ServiceResponse},
+    dev::{Server, ServerHandle, ServiceRequest, ServiceResponse},
     http::header,
     middleware::{Next, from_fn},
-    rt::net::TcpStream,
     web,
 };
-use socket2::SockRef;
 use thiserror::Error;
 use tokio::{sync::watch, time::Instant};
 
@@ -24,12 +24,18 @@ use crate::{
     config::Config,
     delivery::{Pace, Rings},
     guard::{self, BadOrigin, Connections, Guard, Origins, Rates},
+    lab::Desk,
     metrics::Metrics,
     site,
     transport::{self, Problem, State},
 };
 
+pub use accept::{Handle, InnerDoor, Peer};
 pub use listen::Listeners;
+
+use accept::Reception;
+use lab::Lab;
+use tls::Identity;
 
 /// Descriptors that are not for clients: listeners, files, the runtime's own.
 const RESERVED_DESCRIPTORS: u64 = 128;
@@ -41,10 +47,7 @@ const REFUSED_AT_ONCE: usize = 64;
 /// close frame to arrive, short enough for WebSocket clients that wait for the server's FIN (RFC 6455 §7.1.1).
 const DISCONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How many bytes the kernel holds for a peer that takes none. Left alone, Linux grows this to 4 MB.
-const SEND_BUFFER: usize = 256 * 1024;
-
-/// How often the hub is looked after.
+/// How often what expires is looked after.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// How many keys all channels together remember, as a multiple of what one may.
@@ -54,12 +57,14 @@ const KEYS_IN_ALL: usize = 4;
 #[derive(Debug, Error)]
 pub enum ServerError {
     /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; choose another with --port or --host")]
+    #[error("cannot listen on {address}: {source}; choose another with {flag} or --host")]
     Listen {
         /// The address.
         address: String,
         /// Why.
         source: io::Error,
+        /// The setting of its port.
+        flag: &'static str,
     },
     /// The certificate or its key cannot be used.
     #[error("cannot use the certificate: {0}")]
@@ -80,12 +85,36 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    let listeners = Listeners::bind(&config)?;
+    let listeners = Listeners::bind(&config.host, config.port, "--port")?;
+    let lab = Lab::of(&config)?;
     let tls = tls::Identity::of(&config)?;
-    let max_connections = max_connections(&config);
+    let room = Room::of(&config, lab.is_some());
     let (drain, draining) = watch::channel(false);
-    let state = state(&config, listeners.ports(), max_connections, draining)?;
+    let ports = [listeners.ports(), lab.as_ref().map(Lab::ports).unwrap_or_default()].concat();
+    let state = state(&config, ports, lab.as_ref().map(Lab::desk), room.connections, draining)?;
 
+    let server = start(&config, &state, &listeners, tls.as_ref(), lab.as_ref().map(Lab::inner_door))?;
+    // It ends when this is dropped, which is after everybody has been let go.
+    let _house = lab.as_ref().map(|lab| lab.open(&config, tls.as_ref(), room.lab)).transpose()?;
+    // Before anybody learns that the server is up: a signal that comes from then on must find it listening.
+    let signals = Signals::listen()?;
+    announce::print(&config, &listeners, lab.as_ref(), tls.as_ref());
+    let sweeper = actix_rt::spawn(sweep(state.clone()));
+    let ending = actix_rt::spawn(end(server.handle(), signals, state, drain, config.drain_time.0));
+    server.await?;
+    ending.abort();
+    sweeper.abort();
+    Ok(())
+}
+
+/// Starts the workers, with an app behind every listener.
+fn start(
+    config: &Config,
+    state: &State,
+    listeners: &Listeners,
+    tls: Option<&Identity>,
+    inner_door: Option<&InnerDoor>,
+) -> io::Result<Server> {
     let app_state = state.clone();
     let app = move || {
         App::new()
@@ -93,11 +122,11 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
             .wrap(from_fn(transport::hang_up_on_unread))
             .wrap(from_fn(around_every_request))
             .configure(transport::routes)
+            .configure(crate::lab::routes)
             .configure(site::routes)
             .default_service(web::to(transport::not_found))
     };
-    let connections = Arc::clone(state.guard.connections());
-    let stall = config.stall_timeout.0;
+    let reception = Reception::new(state.guard.connections(), config.stall_timeout.0, inner_door);
     let mut server = HttpServer::new(app)
         .workers(config.workers)
         // Without it small writes wait for the peer's delayed acknowledgment: 40 ms instead of 0.1.
@@ -108,48 +137,63 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
         // A client that is gone must free its parked poll at once.
         .h1_allow_half_closed(false)
         // The limit is kept by `guard`, which says why; this one only keeps descriptors from running out.
-        .max_connections(max_connections.div_ceil(config.workers) + REFUSED_AT_ONCE)
-        .on_connect(move |io, data| accept(io, data, &connections, stall))
+        .max_connections(state.guard.connections().max().div_ceil(config.workers) + REFUSED_AT_ONCE)
+        .on_connect(move |io, data| reception.take_in(io, data))
         .shutdown_timeout(0)
         .disable_signals();
     for listener in listeners.take_sockets()? {
-        server = match &tls {
+        server = match tls {
             Some(identity) => server.listen_rustls_0_23(listener, identity.config.clone())?,
             None => server.listen(listener)?,
         };
     }
-    let server = server.run();
-    // Before anybody learns that the server is up: a signal that comes from then on must find it listening.
-    let signals = Signals::listen()?;
-    announce::print(&config, &listeners, tls.as_ref());
-    let sweeper = actix_rt::spawn(sweep(state.clone()));
-    let ending = actix_rt::spawn(end(server.handle(), signals, state, drain, config.drain_time.0));
-    server.await?;
-    ending.abort();
-    sweeper.abort();
-    Ok(())
+    if let Some(door) = inner_door {
+        server = server.listen(door.take_socket()?)?;
+    }
+    Ok(server.run())
 }
 
-/// As many connections as the configuration says, or as there are descriptors for.
-fn max_connections(config: &Config) -> usize {
-    // The soft limit is often 1,024 for the sake of programs that use `select`; this one does not.
-    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
-    let most = usize::try_from(descriptors.saturating_sub(RESERVED_DESCRIPTORS)).unwrap_or(usize::MAX).max(1);
-    match config.max_connections {
-        0 => most,
-        asked => {
-            if asked > most {
-                tracing::warn!(asked, most, "--max-connections is more than there are file descriptors for");
-            }
-            asked.min(most)
-        }
+/// How many connections there are descriptors for.
+struct Room {
+    connections: usize,
+    lab: usize,
+}
+
+/// Of so many descriptors, the lab takes at most one.
+const SHARE_OF_LAB: usize = 4;
+
+/// Descriptors of a connection to the lab, beside that of the server's connection behind it.
+const DESCRIPTORS_IN_LAB: usize = 2;
+
+impl Room {
+    /// As many connections as the configuration says, or as there are descriptors for.
+    fn of(config: &Config, has_lab: bool) -> Self {
+        // The soft limit is often 1,024 for the sake of programs that use `select`; this one does not.
+        let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024).saturating_sub(RESERVED_DESCRIPTORS);
+        let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+        let for_lab = descriptors / SHARE_OF_LAB / DESCRIPTORS_IN_LAB;
+        let lab = if has_lab { bounded("--max-lab-connections", config.max_lab_connections, for_lab) } else { 0 };
+        let most = (descriptors - lab * DESCRIPTORS_IN_LAB).max(1);
+        let connections = match config.max_connections {
+            0 => most,
+            asked => bounded("--max-connections", asked, most),
+        };
+        Self { connections, lab }
     }
+}
+
+fn bounded(flag: &'static str, asked: usize, most: usize) -> usize {
+    if asked > most {
+        tracing::warn!(asked, most, "{flag} is more than there are file descriptors for");
+    }
+    asked.min(most)
 }
 
 /// Builds what all workers share.
 fn state(
     config: &Config,
     ports: Vec<u16>,
+    lab: Option<Desk>,
     max_connections: usize,
     draining: watch::Receiver<bool>,
 ) -> Result<State, ServerError> {
@@ -178,6 +222,7 @@ fn state(
         rings: Arc::new(Rings::default()),
         metrics: Arc::new(Metrics::default()),
         guard: Arc::new(Guard::new(origins, rates, config.allow_operators, loopback_only, connections)),
+        lab,
         draining,
         settings: settings(config),
     })
@@ -197,45 +242,6 @@ fn settings(config: &Config) -> transport::Settings {
         sse_retry: config.sse_retry.0,
     }
 }
-
-/// Runs for each connection when it is accepted.
-fn accept(io: &dyn Any, data: &mut Extensions, connections: &Arc<Connections>, stall: Duration) {
-    let Some((socket, is_tls)) = tcp_stream(io) else { return };
-    data.insert(connections.admit(socket.peer_addr().ok().map(|peer| peer.ip())));
-    let options = SockRef::from(socket);
-    // What the system does not let us set stays as it is; the connection works all the same.
-    let _ = options.set_send_buffer_size(SEND_BUFFER);
-    let is_found_by_system = let_system_find_stalled_peer(&options, stall);
-    // A stream of HTTP/2 may stall while its connection does not, which the system cannot see.
-    if (is_tls || !is_found_by_system)
-        && let Ok(handle) = options.try_clone()
-    {
-        data.insert(Handle(Arc::new(handle)));
-    }
-}
-
-/// The TCP stream below, and whether there is TLS between.
-fn tcp_stream(io: &dyn Any) -> Option<(&TcpStream, bool)> {
-    let tls = || io.downcast_ref::<actix_tls::accept::rustls_0_23::TlsStream<TcpStream>>();
-    let plain = io.downcast_ref::<TcpStream>().map(|stream| (stream, false));
-    plain.or_else(|| tls().map(|stream| (stream.get_ref().0, true)))
-}
-
-/// Lets the system close a connection whose peer takes no bytes (RFC 5482). actix itself would wait for ever.
-#[cfg(target_os = "linux")]
-fn let_system_find_stalled_peer(socket: &SockRef<'_>, stall: Duration) -> bool {
-    socket.set_tcp_user_timeout(Some(stall)).is_ok()
-}
-
-/// Elsewhere the worker's tick does it, for which it needs a handle of its own.
-#[cfg(not(target_os = "linux"))]
-const fn let_system_find_stalled_peer(_: &SockRef<'_>, _: Duration) -> bool {
-    false
-}
-
-/// A second handle of a connection's socket, to hang up by.
-#[derive(Clone, Debug)]
-pub struct Handle(pub Arc<socket2::Socket>);
 
 /// What happens to every request and every answer.
 async fn around_every_request(
@@ -261,13 +267,16 @@ async fn around_every_request(
     Ok(response)
 }
 
-/// Looks after the hub and the rings, about once a second, until the server ends.
+/// Looks after the hub, the rings and the lab's links, about once a second, until the server ends.
 async fn sweep(state: State) {
     let mut interval = actix_rt::time::interval(SWEEP.min(state.settings.pace.heartbeat));
     loop {
         interval.tick().await;
         state.hub.sweep();
         state.rings.sweep();
+        if let Some(lab) = &state.lab {
+            lab.links.sweep();
+        }
     }
 }
 

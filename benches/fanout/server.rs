@@ -57,7 +57,7 @@ impl Server {
     /// that they happen in none instead of in some.
     pub fn fallcast(plan: &Plan, cores: &Cores) -> Result<Self> {
         let mut command = Command::new(plan.server.as_deref().unwrap_or(env!("CARGO_BIN_EXE_fallcast").as_ref()));
-        command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--workers", "1"]);
+        command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--lab-port", "0", "--workers", "1"]);
         command.args(["--heartbeat", "1h", "--poll-hold", "1h", "--log-level", "warn"]);
         Self::start(&mut command, cores)
     }

@@ -189,6 +189,27 @@ mod tests {
         check(&format!("{}.1", "a".repeat(99)), Err(MalformedCursor::TooLong));
     }
 
+    #[derive(serde::Deserialize)]
+    struct Table {
+        malformed: Vec<Malformed>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Malformed {
+        text: String,
+        why: String,
+    }
+
+    #[test]
+    fn what_is_malformed_in_the_table_is_refused() {
+        let table = include_str!("../../tests/tables/cursors.json");
+        let table: Table = serde_json::from_str(table).expect("the table is well-formed");
+        assert!(!table.malformed.is_empty());
+        for Malformed { text, why } in table.malformed {
+            assert!(text.parse::<Cursor>().is_err(), "{text:?} is a cursor, although {why}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_printed_can_be_parsed(epoch in "[A-Za-z0-9-]{1,80}", offset in 0..=MAX_OFFSET) {

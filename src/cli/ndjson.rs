@@ -53,32 +53,45 @@ impl LineSplitter {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde::Deserialize;
 
-    fn split(chunks: &[&str]) -> Vec<String> {
+    const TABLE: &str = include_str!("../../tests/tables/ndjson.json");
+
+    #[derive(Deserialize)]
+    struct Table {
+        cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        name: String,
+        stream: String,
+        lines: Vec<String>,
+    }
+
+    fn split(chunks: &[&[u8]]) -> Vec<String> {
         let mut splitter = LineSplitter::new(100);
         chunks
             .iter()
-            .flat_map(|chunk| splitter.feed(chunk.as_bytes()).expect("all lines are short"))
+            .flat_map(|chunk| splitter.feed(chunk).expect("all lines are short"))
             .map(|line| String::from_utf8(line).expect("the tests use UTF-8"))
             .collect()
     }
 
     #[test]
-    fn lines_are_found_wherever_the_chunks_are_cut() {
-        assert_eq!(split(&["a\nbc\n"]), ["a", "bc"]);
-        assert_eq!(split(&["a", "\nb", "c\n"]), ["a", "bc"]);
-        assert_eq!(split(&["", "a", "", "\n"]), ["a"]);
-    }
-
-    #[test]
-    fn an_unfinished_line_is_discarded() {
-        assert_eq!(split(&["a\nb"]), ["a"]);
-        assert_eq!(split(&["b"]), [""; 0]);
-    }
-
-    #[test]
-    fn empty_lines_are_no_events() {
-        assert_eq!(split(&["\n\na\n\r\n \n"]), ["a"]);
+    fn lines_are_found_as_the_table_says_wherever_the_stream_is_cut() {
+        let table: Table = serde_json::from_str(TABLE).expect("the table is well-formed");
+        assert!(!table.cases.is_empty());
+        for Case { name, stream, lines } in table.cases {
+            let stream = stream.as_bytes();
+            assert_eq!(split(&[stream]), lines, "{name}: in one piece");
+            let bytes: Vec<&[u8]> = stream.chunks(1).collect();
+            assert_eq!(split(&bytes), lines, "{name}: byte by byte");
+            for cut in 0..stream.len() {
+                let (first, second) = stream.split_at(cut);
+                assert_eq!(split(&[first, second]), lines, "{name}: cut at {cut}");
+            }
+        }
     }
 
     #[test]
@@ -92,8 +105,9 @@ mod tests {
     proptest! {
         #[test]
         fn chunking_never_matters(text in "[ab\n]{0,60}", cut in 0_usize..60) {
-            let (first, second) = text.split_at(cut.min(text.len()));
-            prop_assert_eq!(split(&[first, second]), split(&[&text]));
+            let bytes = text.as_bytes();
+            let (first, second) = bytes.split_at(cut.min(bytes.len()));
+            prop_assert_eq!(split(&[first, second]), split(&[bytes]));
         }
     }
 }

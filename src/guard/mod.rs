@@ -25,6 +25,8 @@ pub enum Action {
     Publish,
     /// Publish over a WebSocket that was allowed when it was opened.
     PublishOnOpenSocket,
+    /// Set or heal the faults of a link of the lab. Whose link it is, the lab decides.
+    ChangeLink,
     /// See what only an operator should: the list of channels, and metrics.
     Operate,
 }
@@ -34,7 +36,7 @@ pub enum Action {
 pub struct Caller<'a> {
     /// How its `Origin` stands to this server.
     pub standing: Standing<'a>,
-    /// Its address; behind a proxy, the proxy's.
+    /// Its address; behind a proxy, the proxy's, but behind the lab, the client's.
     pub address: Option<IpAddr>,
     /// Whether it asked for this machine by a name that only this machine has: `localhost` or a loopback address.
     pub asked_for_loopback: bool,
@@ -63,6 +65,9 @@ pub enum Refusal {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The connection came in where only the lab may come in.
+    #[error("here only the lab may connect; clients connect to its own port")]
+    UnknownPeer,
     /// Only this machine may ask that.
     #[error("only this machine may ask that, unless the server is started with --allow-operators")]
     NotAnOperator,
@@ -112,7 +117,7 @@ impl Guard {
         Self::admitted(caller.connection)?;
         match action {
             Action::Read => Ok(()),
-            Action::OpenWebSocket => Self::own_origin(caller),
+            Action::OpenWebSocket | Action::ChangeLink => Self::own_origin(caller),
             Action::Publish => Self::own_origin(caller).and_then(|()| self.within_rate(caller)),
             Action::PublishOnOpenSocket => self.within_rate(caller),
             Action::Operate => self.operator(caller),

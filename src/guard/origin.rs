@@ -65,7 +65,7 @@ impl Origins {
             if without_default_port(of_page).eq_ignore_ascii_case(without_default_port(host)) {
                 return Standing::Own;
             }
-            if self.is_sibling(of_page, host) {
+            if self.is_sibling(of_page, default_port(origin), host) {
                 return Standing::Listed(origin);
             }
         }
@@ -82,10 +82,20 @@ impl Origins {
     }
 
     /// Whether the page comes from another listener of this server, under the same host name.
-    fn is_sibling(&self, of_page: &str, host: &str) -> bool {
+    fn is_sibling(&self, of_page: &str, default_port: u16, host: &str) -> bool {
         let (page_host, page_port) = split_port(of_page);
         let (own_host, _) = split_port(host);
-        page_host.eq_ignore_ascii_case(own_host) && page_port.is_some_and(|port| self.own_ports.contains(&port))
+        page_host.eq_ignore_ascii_case(own_host) && self.own_ports.contains(&page_port.unwrap_or(default_port))
+    }
+
+    /// The server's other ports under the same host name, as `HOST:PORT`. A client can make up any `Host`, so what is no
+    /// plain name has none.
+    #[must_use]
+    pub fn siblings(&self, host: &str) -> Vec<String> {
+        let (name, port) = split_port(host);
+        let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
+        let others = self.own_ports.iter().filter(|&&other| is_plain && Some(other) != port);
+        others.map(|other| format!("{name}:{other}")).collect()
     }
 }
 
@@ -108,6 +118,11 @@ pub fn is_loopback_name(host: &str) -> bool {
 fn is_loopback_address(text: &str) -> bool {
     let address = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     address.is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// The port that an origin leaves out (RFC 6454 §6.2).
+fn default_port(origin: &str) -> u16 {
+    if origin.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:")) { 443 } else { 80 }
 }
 
 fn without_default_port(authority: &str) -> &str {
@@ -142,6 +157,23 @@ mod tests {
         check(Some("http://localhost:8081"), "localhost:8080", Standing::Listed("http://localhost:8081"));
         check(Some("https://example.org:8443"), "localhost:8080", Standing::Listed("https://example.org:8443"));
         check(Some("http://intra.net"), "localhost:8080", Standing::Listed("http://intra.net"));
+    }
+
+    #[test]
+    fn a_page_on_a_default_port_names_none_and_is_a_sibling_all_the_same() {
+        let origins = Origins::new(&[], vec![443, 8081]).expect("good origins");
+        let judge = |origin: &'static str| origins.judge(Some(origin.as_bytes()), Some("fall.example:8081"));
+        assert_eq!(judge("https://fall.example"), Standing::Listed("https://fall.example"));
+        assert_eq!(judge("http://fall.example"), Standing::Foreign);
+    }
+
+    #[test]
+    fn a_page_may_speak_to_the_other_ports_under_its_own_host_name_if_that_is_one() {
+        let origins = Origins::new(&[], vec![8080, 8081]).expect("good origins");
+        assert_eq!(origins.siblings("fall.lan:8080"), ["fall.lan:8081"]);
+        for made_up in ["a b:8080", "a;script-src *:8080", "[::1]:8080"] {
+            assert!(origins.siblings(made_up).is_empty(), "{made_up}");
+        }
     }
 
     #[test]

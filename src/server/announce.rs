@@ -9,14 +9,18 @@ use qrcode::{QrCode, render::unicode::Dense1x2};
 
 use crate::config::Config;
 
-use super::{Listeners, tls::Identity};
+use super::{Listeners, lab::Lab, tls::Identity};
 
 /// Prints the addresses of a server that listens. The first line is for programs: `listening on URL`.
-pub fn print(config: &Config, listeners: &Listeners, tls: Option<&Identity>) {
+pub fn print(config: &Config, listeners: &Listeners, lab: Option<&Lab>, tls: Option<&Identity>) {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let port = listeners.addresses()[0].port();
     let url = |host: &str| format!("{scheme}://{host}:{port}");
-    let mut lines = vec![format!("listening on {}", url(&first_host(config, listeners)))];
+    let host = first_host(config, listeners);
+    let mut lines = vec![format!("listening on {}", url(&host))];
+    lines.extend(lab.map(|lab| {
+        format!("  lab: {scheme}://{host}:{} (the same server over a network that misbehaves on command)", lab.port())
+    }));
     if listeners.are_public() {
         let room: Vec<String> = reachable_hosts(listeners).iter().map(|host| url(host)).collect();
         lines.extend(room.iter().map(|url| format!("  from this network: {url}")));
@@ -34,7 +38,7 @@ pub fn print(config: &Config, listeners: &Listeners, tls: Option<&Identity>) {
         );
     }
     let insecure = if config.tls_self_signed { "-k " } else { "" };
-    lines.push(format!("Try: curl {insecure}-d hello {}/channels/chat", url(&first_host(config, listeners))));
+    lines.push(format!("Try: curl {insecure}-d hello {}/channels/chat", url(&host)));
     // If nobody reads standard output, nobody misses this.
     let mut out = std::io::stdout().lock();
     let _ = out.write_all((lines.join("\n") + "\n").as_bytes()).and_then(|()| out.flush());

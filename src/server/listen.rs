@@ -19,17 +19,19 @@ const BACKLOG: i32 = 4096;
 pub struct Listeners {
     sockets: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
+    flag: &'static str,
 }
 
 impl Listeners {
-    /// Listens on every address of the configuration; without one, on both loopback addresses.
+    /// Listens on every host of the list; without one, on both loopback addresses. The flag is what to change if that
+    /// fails.
     ///
     /// # Errors
     /// Names the address that cannot be listened on.
-    pub fn bind(config: &Config) -> Result<Self, ServerError> {
-        let mut listeners = Self { sockets: Vec::new(), addresses: Vec::new() };
-        if config.host.is_empty() {
-            listeners.add(SocketAddr::from((Ipv4Addr::LOCALHOST, config.port)))?;
+    pub fn bind(hosts: &[String], port: u16, flag: &'static str) -> Result<Self, ServerError> {
+        let mut listeners = Self { sockets: Vec::new(), addresses: Vec::new(), flag };
+        if hosts.is_empty() {
+            listeners.add(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
             // The same port on both, even if the system chose it. A machine may have no IPv6; that is no fault.
             let port = listeners.addresses[0].port();
             if let Err(fault) = listeners.add(SocketAddr::from((Ipv6Addr::LOCALHOST, port))) {
@@ -37,10 +39,9 @@ impl Listeners {
             }
             return Ok(listeners);
         }
-        for host in &config.host {
-            for address in resolve(host, config.port)? {
-                let port =
-                    listeners.addresses.first().filter(|_| config.port == 0).map_or(address.port(), SocketAddr::port);
+        for host in hosts {
+            for address in listeners.resolve(host, port)? {
+                let port = listeners.addresses.first().filter(|_| port == 0).map_or(port, SocketAddr::port);
                 listeners.add(SocketAddr::new(address.ip(), port))?;
             }
         }
@@ -48,11 +49,23 @@ impl Listeners {
     }
 
     fn add(&mut self, address: SocketAddr) -> Result<(), ServerError> {
-        let listener =
-            listen(address).map_err(|source| ServerError::Listen { address: address.to_string(), source })?;
+        let listener = listen(address).map_err(|source| self.fault(address.to_string(), source))?;
         self.addresses.push(listener.local_addr()?);
         self.sockets.push(listener);
         Ok(())
+    }
+
+    fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ServerError> {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        if let Ok(address) = bare.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        let found = (bare, port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+        found.map_err(|source| self.fault(format!("{host}:{port}"), source))
+    }
+
+    const fn fault(&self, address: String, source: io::Error) -> ServerError {
+        ServerError::Listen { address, source, flag: self.flag }
     }
 
     /// The ports, each once.
@@ -84,16 +97,8 @@ impl Listeners {
     }
 }
 
-fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ServerError> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    let found = (bare, port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-    found.map_err(|source| ServerError::Listen { address: format!("{host}:{port}"), source })
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+/// Listens on one address.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         // Otherwise `::` would take IPv4 too, and `0.0.0.0` beside it would fail.

@@ -1,6 +1,9 @@
-//! The site: pages, scripts and the book, embedded in the binary. Nothing is fetched from elsewhere.
+//! The site: pages, scripts, the book and the client, embedded in the binary. Nothing is fetched from elsewhere.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 
 use actix_web::{
     FromRequest, Handler, HttpRequest, HttpResponse, Resource,
@@ -9,7 +12,7 @@ use actix_web::{
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use crate::transport::Problem;
+use crate::transport::{Problem, State};
 
 /// The pages, scripts and styles of the folder beside this file.
 #[derive(RustEmbed)]
@@ -21,16 +24,28 @@ struct Pages;
 #[folder = "$OUT_DIR/book/"]
 struct Book;
 
-/// What the site's own pages may load: nothing from elsewhere, and no script within the page.
-const PAGE_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; base-uri 'none'";
+/// The client. Of its folder these files alone are served, for the others are about developing and publishing it.
+const CLIENT: [(&str, &[u8]); 2] = [
+    ("fallcast.js", include_bytes!("../../client/fallcast.js")),
+    ("fallcast.d.ts", include_bytes!("../../client/fallcast.d.ts")),
+];
 
 /// mdBook's pages carry scripts and styles within; they still load nothing from elsewhere.
 const BOOK_POLICY: &str = "default-src 'self' 'unsafe-inline' data:; connect-src 'self'; base-uri 'none'";
+
+/// What the site's own pages may load: nothing from elsewhere, and no script within the page. They may speak to the other
+/// ports of this server, since the lab has one of its own.
+fn page_policy(request: &HttpRequest) -> String {
+    let siblings = request.app_data::<web::Data<State>>().map(|state| state.siblings(request)).unwrap_or_default();
+    let sources = [vec!["'self'".to_owned()], siblings].concat().join(" ");
+    format!("default-src 'self'; connect-src {sources} ws: wss:; img-src 'self' data:; base-uri 'none'")
+}
 
 /// The addresses of the site.
 pub fn routes(app: &mut web::ServiceConfig) {
     app.service(readable("/", landing_page))
         .service(readable("/site/{file:.*}", page_file))
+        .service(readable("/client/{file:.*}", client_file))
         .service(readable("/book", book_index))
         .service(readable("/book/{file:.*}", book_file));
 }
@@ -71,11 +86,17 @@ pub fn channel_page(request: &HttpRequest) -> HttpResponse {
 }
 
 fn page(request: &HttpRequest, name: &str) -> HttpResponse {
-    serve(request, name, Pages::get(name), PAGE_POLICY)
+    serve(request, name, Pages::get(name).map(File::from), &page_policy(request))
 }
 
 async fn page_file(request: HttpRequest, file: web::Path<String>) -> HttpResponse {
     page(&request, &file)
+}
+
+/// A `SharedWorker` gets its policy from its script, so the client's is that of a page.
+async fn client_file(request: HttpRequest, file: web::Path<String>) -> HttpResponse {
+    let found = CLIENT.into_iter().find(|(name, _)| *name == *file);
+    serve(&request, &file, found.map(|(_, bytes)| File::from(bytes)), &page_policy(&request))
 }
 
 async fn book_index() -> HttpResponse {
@@ -84,12 +105,34 @@ async fn book_index() -> HttpResponse {
 
 async fn book_file(request: HttpRequest, file: web::Path<String>) -> HttpResponse {
     let name = if file.is_empty() || file.ends_with('/') { format!("{file}index.html") } else { file.into_inner() };
-    serve(&request, &name, Book::get(&name), BOOK_POLICY)
+    serve(&request, &name, Book::get(&name).map(File::from), BOOK_POLICY)
 }
 
-fn serve(request: &HttpRequest, name: &str, file: Option<EmbeddedFile>, policy: &'static str) -> HttpResponse {
+/// A file as it is sent.
+struct File {
+    bytes: Cow<'static, [u8]>,
+    /// Differs when the bytes differ.
+    number: u64,
+}
+
+impl From<EmbeddedFile> for File {
+    fn from(file: EmbeddedFile) -> Self {
+        let hash = file.metadata.sha256_hash();
+        Self { number: hash.first_chunk().map_or(0, |first| u64::from_be_bytes(*first)), bytes: file.data }
+    }
+}
+
+impl From<&'static [u8]> for File {
+    fn from(bytes: &'static [u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        Self { bytes: bytes.into(), number: hasher.finish() }
+    }
+}
+
+fn serve(request: &HttpRequest, name: &str, file: Option<File>, policy: &str) -> HttpResponse {
     let Some(file) = file else { return nothing_here(request) };
-    let tag = entity_tag(&file);
+    let tag = format!("\"{:016x}\"", file.number);
     if request.headers().get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
         return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
     }
@@ -102,7 +145,7 @@ fn serve(request: &HttpRequest, name: &str, file: Option<EmbeddedFile>, policy: 
         .insert_header((header::CONTENT_SECURITY_POLICY, policy))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
     // To HEAD, actix sends the length of the body without the body.
-    match file.data {
+    match file.bytes {
         Cow::Borrowed(bytes) => response.body(bytes),
         Cow::Owned(bytes) => response.body(bytes),
     }
@@ -121,13 +164,11 @@ fn nothing_here(request: &HttpRequest) -> HttpResponse {
     }
 }
 
-fn entity_tag(file: &EmbeddedFile) -> String {
-    let hash = file.metadata.sha256_hash();
-    let number = hash.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));
-    format!("\"{number:016x}\"")
-}
-
 fn content_type(name: &str) -> String {
+    // To the table of types, `.ts` is a film.
+    if name.rsplit('.').next() == Some("ts") {
+        return "application/typescript; charset=utf-8".to_owned();
+    }
     let essence = mime_guess::from_path(name).first_or_octet_stream();
     let is_text = essence.type_() == "text" || matches!(essence.subtype().as_str(), "javascript" | "json");
     if is_text { format!("{}; charset=utf-8", essence.essence_str()) } else { essence.to_string() }

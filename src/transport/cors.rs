@@ -15,11 +15,17 @@ const HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, Last-Event-
 /// What a page may read of an answer, beside what every page may.
 const EXPOSED: &str = "Link, Preference-Applied, Retry-After";
 
-/// Answers `OPTIONS`: with every method and header that is understood.
+/// Answers `OPTIONS` where channels are read and published to.
 pub async fn preflight() -> HttpResponse {
+    methods("GET, HEAD, POST, OPTIONS")
+}
+
+/// Answers `OPTIONS`: with every method and header that is understood.
+#[must_use]
+pub fn methods(understood: &'static str) -> HttpResponse {
     HttpResponse::NoContent()
-        .insert_header((header::ALLOW, "GET, HEAD, POST, OPTIONS"))
-        .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, OPTIONS"))
+        .insert_header((header::ALLOW, understood))
+        .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, understood))
         .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS))
         .insert_header((header::ACCESS_CONTROL_MAX_AGE, "7200"))
         .finish()

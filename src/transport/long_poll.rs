@@ -38,7 +38,7 @@ pub async fn answer(request: HttpRequest, state: web::Data<State>) -> Result<Htt
     }
     let hold = hold(&state, &wish);
     let opened = Opened::new(&state, &request, &name, wish, Transport::LongPoll)?;
-    let _stay = opened.announce(&request);
+    let _stay = opened.announce(&state, &request);
     let mut batch = Batch::opening(&state, &opened);
     let mut subscription = subscribe(&state, &opened);
     if state.is_draining() {

@@ -17,8 +17,9 @@ mod subscribe;
 mod unread;
 mod websocket;
 
-pub use cors::add_headers;
+pub use cors::{add_headers, methods};
 pub use problem::Problem;
+pub use query::Query;
 pub use state::{Settings, State};
 pub use unread::hang_up_on_unread;
 
@@ -60,7 +61,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
 // ANCHOR_END: routes
 
 /// A resource that is read with GET, and asked about with HEAD and OPTIONS.
-fn readable<F, Args>(address: &str, handler: F) -> actix_web::Resource
+pub fn readable<F, Args>(address: &str, handler: F) -> actix_web::Resource
 where
     F: actix_web::Handler<Args> + Clone,
     Args: actix_web::FromRequest + 'static,
@@ -90,7 +91,8 @@ fn options() -> Route {
     web::method(Method::OPTIONS).to(cors::preflight)
 }
 
-fn method_not_allowed(allowed: &'static str) -> std::future::Ready<Result<HttpResponse, Problem>> {
+/// Refuses a method, and names those that are taken.
+pub fn method_not_allowed(allowed: &'static str) -> std::future::Ready<Result<HttpResponse, Problem>> {
     let detail = format_args!("this address takes {allowed}");
     let problem =
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This method is not taken", detail);

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::{
     channel::{BadData, BadName, ChannelsFull, MalformedCursor, PublishError},
     guard::Refusal,
+    lab::{BadFaults, BadLinkName, LinkError},
     wire::websocket::CloseCode,
 };
 
@@ -50,6 +51,13 @@ impl Problem {
     pub fn too_large(limit: usize) -> Self {
         let detail = format_args!("a message has at most {limit} bytes (--max-message-size)");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The message is too large", detail)
+    }
+
+    /// A body that does not arrive.
+    #[must_use]
+    pub fn too_slow(limit: Duration) -> Self {
+        let detail = format_args!("the body did not arrive within {limit:?} (--request-timeout)");
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The request took too long", detail).closing()
     }
 
     /// A kind of body that is not taken.
@@ -216,11 +224,33 @@ impl From<PublishError> for Problem {
     }
 }
 
+impl From<BadLinkName> for Problem {
+    fn from(fault: BadLinkName) -> Self {
+        Self::bad_request("bad-link-name", fault)
+    }
+}
+
+impl From<BadFaults> for Problem {
+    fn from(fault: BadFaults) -> Self {
+        Self::bad_request("bad-faults", fault)
+    }
+}
+
+impl From<LinkError> for Problem {
+    fn from(fault: LinkError) -> Self {
+        match fault {
+            LinkError::NotYours => Self::new(StatusCode::FORBIDDEN, "not-your-link", "This is not your link", fault),
+            LinkError::Full => Self::overloaded("links-full", fault),
+        }
+    }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let title = "This is not allowed";
         match refusal {
             Refusal::ForeignOrigin => Self::new(StatusCode::FORBIDDEN, "foreign-origin", title, refusal),
+            Refusal::UnknownPeer => Self::new(StatusCode::FORBIDDEN, "unknown-peer", title, refusal),
             Refusal::NotAnOperator => Self::new(StatusCode::FORBIDDEN, "not-an-operator", title, refusal),
             Refusal::TooManyConnections => Self::overloaded("too-many-connections", refusal),
             Refusal::TooManyOnConnection => {

@@ -106,13 +106,7 @@ async fn read_body(
         }
         Ok(Err(Unread::Skipped)) => Err(Problem::too_large(state.settings.max_message)),
         Ok(Err(Unread::Endless)) => Err(Problem::too_large(state.settings.max_message).closing()),
-        Err(_) => Err(Problem::new(
-            actix_web::http::StatusCode::REQUEST_TIMEOUT,
-            "too-slow",
-            "The request took too long",
-            format_args!("the body did not arrive within {limit_of_time:?} (--request-timeout)"),
-        )
-        .closing()),
+        Err(_) => Err(Problem::too_slow(limit_of_time)),
     }
 }
 

@@ -52,7 +52,7 @@ pub async fn open(request: HttpRequest, state: web::Data<State>) -> Result<HttpR
     if let Some(gap) = &opened.gap {
         wire::encode_event(framing, &Event::Gap(gap.clone()), &mut opening);
     }
-    let stay = opened.announce(&request);
+    let stay = opened.announce(&state, &request);
     let subscription = opened.start(&state.worker(), framing, opening, hangup(&request));
     Ok(endless(&request, sse::CONTENT_TYPE, EventBody::new(subscription, stay)))
 }

@@ -1,6 +1,6 @@
 //! What all handlers share. It is built once, outside the app factory, which runs once for each worker.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest,
@@ -12,7 +12,9 @@ use crate::{
     channel::Hub,
     delivery::{Pace, Rings, Worker},
     guard::{self, Action, Caller, Guard, Refusal, Ticket, Verdict},
+    lab::Desk,
     metrics::Metrics,
+    server::Peer,
 };
 
 use super::{negotiate, problem::Problem};
@@ -28,6 +30,8 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// The rules.
     pub guard: Arc<Guard>,
+    /// The lab, if there is one.
+    pub lab: Option<Desk>,
     /// Whether the server drains.
     pub draining: watch::Receiver<bool>,
     /// The times and sizes that handlers need.
@@ -70,12 +74,15 @@ impl State {
         self.guard.decide(&self.caller(request), action)
     }
 
-    /// Refuses what no handler has to look at: a request for another host, and one over a connection too many, unless its
-    /// transport must say so in another way.
+    /// Refuses what no handler has to look at: a request from nobody knows whom, one for another host, and one over a
+    /// connection too many, unless its transport must say so in another way.
     ///
     /// # Errors
     /// Tells why the request goes no further.
     pub fn receive(&self, request: &HttpRequest) -> Result<(), Problem> {
+        if self.peer(request).is_none() {
+            return Err(Problem::from(Refusal::UnknownPeer).closing());
+        }
         if self.guard.is_misdirected(host(request)) {
             return Err(misdirected());
         }
@@ -86,13 +93,25 @@ impl State {
         Guard::admitted(verdict(request)).map_err(|refusal| Problem::from(refusal).closing())
     }
 
+    /// The address of whoever sent a request; behind a proxy, the proxy's, but behind the lab, the client's.
+    #[must_use]
+    pub fn peer(&self, request: &HttpRequest) -> Option<SocketAddr> {
+        request.conn_data::<Peer>().and_then(|peer| peer.0)
+    }
+
+    /// The server's other ports, under the name by which a request reached this one: what its pages may speak to.
+    #[must_use]
+    pub fn siblings(&self, request: &HttpRequest) -> Vec<String> {
+        host(request).map(|host| self.guard.origins().siblings(host)).unwrap_or_default()
+    }
+
     /// Who sent a request.
     #[must_use]
     pub fn caller<'a>(&self, request: &'a HttpRequest) -> Caller<'a> {
         let origin = request.headers().get(header::ORIGIN).map(header::HeaderValue::as_bytes);
         Caller {
             standing: self.guard.origins().judge(origin, host(request)),
-            address: request.peer_addr().map(|peer| peer.ip()),
+            address: self.peer(request).map(|peer| peer.ip()),
             asked_for_loopback: host(request).is_some_and(guard::is_loopback_name),
             connection: verdict(request),
         }

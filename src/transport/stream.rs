@@ -38,7 +38,7 @@ pub async fn open(request: HttpRequest, state: web::Data<State>) -> Result<HttpR
     if let Some(gap) = &opened.gap {
         wire::encode_event(Framing::JsonLines, &Event::Gap(gap.clone()), &mut opening);
     }
-    let stay = opened.announce(&request);
+    let stay = opened.announce(&state, &request);
     let subscription = opened.start(&state.worker(), Framing::JsonLines, opening, hangup(&request));
     Ok(endless(&request, CONTENT_TYPE, EventBody::new(subscription, stay)))
 }

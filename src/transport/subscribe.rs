@@ -77,6 +77,7 @@ impl Opened {
         Hello {
             protocol: PROTOCOL_VERSION,
             cursor: self.asked_for(),
+            head: self.channel.cursor(self.channel.head()),
             client: self.client.clone(),
             member: self.member,
             transport: self.transport,
@@ -97,8 +98,8 @@ impl Opened {
     ///
     /// Whoever gives a name is; a nameless WebSocket client is shown by its remote port, as the tutorials' chats do.
     #[must_use]
-    pub fn announce(&self, request: &HttpRequest) -> Option<Stay> {
-        let port = || request.peer_addr().and_then(|peer| peer.port().to_string().parse().ok());
+    pub fn announce(&self, state: &State, request: &HttpRequest) -> Option<Stay> {
+        let port = || state.peer(request).and_then(|peer| peer.port().to_string().parse().ok());
         let shown_as = match (&self.wish.shown_as, self.transport) {
             (Some(name), _) => Some(name.clone()),
             (None, Transport::Websocket) => port(),

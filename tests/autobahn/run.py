@@ -30,7 +30,7 @@ INFORMATIONAL = {"7.1.6", "7.13.1", "7.13.2"}
 # Most cases wait for something, so more of them than there are cores run side by side.
 SIDE_BY_SIDE = 8
 
-FLAGS = ["--host", "127.0.0.1", "--port", "0"]
+FLAGS = ["--host", "127.0.0.1", "--port", "0", "--lab-port", "0"]
 
 
 @contextmanager

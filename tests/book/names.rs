@@ -1,7 +1,8 @@
 //! What differs from run to run in the server's output, and what must not.
 //!
-//! Epochs and the names of clients are made up anew by every server. So a line of the book and a line of this run are
-//! compared word by word: a made-up name may be another one, but wherever the book repeats it, the run repeats its own.
+//! Epochs, the names of clients and the secrets of links are made up anew by every server. So a line of the book and a
+//! line of this run are compared word by word: a made-up name may be another one, but wherever the book repeats it, the
+//! run repeats its own.
 
 use std::collections::BTreeMap;
 
@@ -72,9 +73,11 @@ fn words(line: &str) -> Vec<Word<'_>> {
 
 /// Tells by its surroundings what kind of word this is.
 fn word<'a>(before: &str, word: &'a str, after: &str) -> Word<'a> {
-    const NAMES: [&str; 2] = ["\"client\":\"", "\"member\":\""];
-    const FREE: [&str; 4] = ["\"at\":", "\"reconnect_ms\":", "retry: ", "wait="];
+    const NAMES: [&str; 3] = ["\"client\":\"", "\"member\":\"", "\"secret\":\""];
+    const FREE: [&str; 6] = ["\"at\":", "\"reconnect_ms\":", "\"seed\":", "retry: ", "wait=", "took "];
     let is_date = before.to_ascii_lowercase().starts_with("date: ");
+    // The second half of a number with a point belongs to what stands before the first.
+    let before = before.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
     if NAMES.iter().any(|name| before.ends_with(name)) || is_epoch(word, after) {
         Word::Name(word)
     } else if is_date || FREE.iter().any(|free| before.ends_with(free)) {
@@ -101,6 +104,10 @@ fn a_made_up_name_is_another_one_but_always_the_same() {
     assert!(!names.agree("id: aaaaaaaaaa.2", "id: bbbbbbbbbb.3"), "another offset");
     assert!(!names.agree("data: two words", "data: two"), "a word is missing");
     assert!(names.agree("— é", "— é"));
+    assert!(names.agree("201, took 0.101873 s", "201, took 4.2 s"), "a time");
+    assert!(!names.agree("201, took 0.101873 s", "200, took 4.2 s"), "another status");
+    assert!(names.agree(r#"{"secret":"aa","faults":{"seed":1}}"#, r#"{"secret":"bb","faults":{"seed":2}}"#));
+    assert_eq!(names.of_this_run("Bearer aa"), "Bearer bb");
     assert_eq!(names.of_this_run("after=aaaaaaaaaa.2"), "after=bbbbbbbbbb.2");
     assert_eq!(names.of_the_book("after=bbbbbbbbbb.2"), "after=aaaaaaaaaa.2");
 }

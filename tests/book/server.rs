@@ -8,11 +8,12 @@ use std::{
 
 use serde_json::Value;
 
-/// A running server on a free port. It ends with this value.
+/// A running server on free ports. It ends with this value.
 pub struct Server {
     process: Child,
     output: BufReader<ChildStdout>,
-    greeting: String,
+    /// The lines that name the ports, its own and the lab's.
+    greeting: [String; 2],
 }
 
 impl Server {
@@ -20,33 +21,34 @@ impl Server {
     pub fn start(arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_fallcast"))
             .args(arguments)
-            .args(["--port", "0"])
+            .args(["--port", "0", "--lab-port", "auto"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("the server can be started");
-        let output = BufReader::new(process.stdout.take().expect("its output is piped"));
-        let mut server = Self { process, output, greeting: String::new() };
-        server.output.read_line(&mut server.greeting).expect("the server greets");
-        server
+        let mut output = BufReader::new(process.stdout.take().expect("its output is piped"));
+        let greeting = [line(&mut output), line(&mut output)];
+        Self { process, output, greeting }
     }
 
-    /// The first lines of its output, at least one.
+    /// The first lines of its output, at least two.
     pub fn first_lines(&mut self, count: usize) -> Vec<String> {
-        let mut lines = vec![self.greeting.clone()];
+        let mut lines = self.greeting.to_vec();
         while lines.len() < count {
-            let mut line = String::new();
-            self.output.read_line(&mut line).expect("the server's output can be read");
-            lines.push(line);
+            lines.push(line(&mut self.output));
         }
         lines
     }
 
     /// The port that it has been given.
     pub fn port(&self) -> u16 {
-        let port = self.greeting.trim_end().rsplit(':').next().and_then(|port| port.parse().ok());
-        port.unwrap_or_else(|| panic!("no port in {:?}", self.greeting))
+        port_in(&self.greeting[0])
+    }
+
+    /// The port that its lab has been given.
+    pub fn lab_port(&self) -> u16 {
+        port_in(&self.greeting[1])
     }
 
     /// The status of `GET path`.
@@ -74,6 +76,19 @@ impl Server {
         socket.read_to_end(&mut response).expect("it answers");
         String::from_utf8_lossy(&response).into_owned()
     }
+}
+
+fn line(output: &mut BufReader<ChildStdout>) -> String {
+    let mut line = String::new();
+    output.read_line(&mut line).expect("the server's output can be read");
+    line
+}
+
+/// The port of the address in a line such as `  lab: http://localhost:8081 (…)`.
+fn port_in(line: &str) -> u16 {
+    let address = line.split_once("://").and_then(|(_, rest)| rest.split_whitespace().next());
+    let port = address.and_then(|address| address.rsplit(':').next()?.parse().ok());
+    port.unwrap_or_else(|| panic!("no port in {line:?}"))
 }
 
 impl Drop for Server {

@@ -17,9 +17,10 @@ use crate::{
     writes_the_book,
 };
 
-/// How the book starts the server, and where the server is then.
+/// How the book starts the server, and where the server and its lab are then.
 const START: &str = "cargo run --release";
-const ADDRESS: &str = "localhost:8080";
+const PORT: u16 = 8080;
+const LAB_PORT: u16 = 8081;
 
 /// How long to wait for more output when the output is being written into the book, and nothing says how much to expect.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -69,10 +70,13 @@ impl Session {
         shown
     }
 
-    /// The step's command with the names and the address of this run.
+    /// The step's command with the names and the addresses of this run.
     fn command(&self, step: &Step) -> String {
-        let address = format!("localhost:{}", self.server.port());
-        self.names.of_this_run(&step.command).replace(ADDRESS, &address)
+        let address = |port: u16| format!("localhost:{port}");
+        self.names
+            .of_this_run(&step.command)
+            .replace(&address(PORT), &address(self.server.port()))
+            .replace(&address(LAB_PORT), &address(self.server.lab_port()))
     }
 
     fn run_to_the_end(&mut self, step: &Step) -> Vec<String> {
@@ -94,9 +98,13 @@ impl Session {
         let arguments = step.command.strip_prefix(START).expect("the book starts the server in one way");
         let arguments: Vec<&str> = arguments.trim_start_matches(" --").split_whitespace().collect();
         self.server = Server::start(&arguments);
-        let port = self.server.port().to_string();
+        let ports = [(self.server.port(), PORT), (self.server.lab_port(), LAB_PORT)];
         let printed = self.server.first_lines(trimmed(&step.output).len());
-        printed.iter().map(|line| line.trim_end().replace(&port, "8080")).collect()
+        let in_the_book = |line: &String| {
+            let line = line.trim_end().to_owned();
+            ports.iter().fold(line, |line, (port, shown)| line.replace(&port.to_string(), &shown.to_string()))
+        };
+        printed.iter().map(in_the_book).collect()
     }
 
     fn listen(&mut self, step: &Step) -> Vec<String> {

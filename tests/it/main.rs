@@ -11,6 +11,7 @@ mod handshake;
 mod harness;
 mod heartbeat;
 mod json;
+mod lab;
 mod limits;
 mod long_poll;
 #[cfg(target_os = "linux")]

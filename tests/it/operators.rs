@@ -117,7 +117,7 @@ fn own_address() -> Option<IpAddr> {
 
 /// A server on all interfaces, and its address as a neighbor in the network sees it. `None` on a machine without a
 /// network.
-fn server_in_the_network(arguments: &[&str]) -> Option<(TestServer, SocketAddr)> {
+pub fn server_in_the_network(arguments: &[&str]) -> Option<(TestServer, SocketAddr)> {
     let address = own_address()?;
     let server = TestServer::spawn_on("0.0.0.0", arguments);
     let port = server.address().port();

@@ -82,6 +82,28 @@ impl Position {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    struct Table {
+        comparisons: Vec<Comparison>,
+    }
+
+    #[derive(Deserialize)]
+    struct Comparison {
+        a: String,
+        b: String,
+        order: Order,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Order {
+        Older,
+        Same,
+        Newer,
+        Unrelated,
+    }
 
     fn cursor(text: &str) -> Cursor {
         text.parse().expect("a cursor")
@@ -117,6 +139,20 @@ mod tests {
         assert_eq!(position.step(&cursor("a.5")), Verdict::Repeated);
         assert_eq!(position.step(&cursor("a.3")), Verdict::Repeated);
         assert_eq!(position.after(), "a.5");
+    }
+
+    #[test]
+    fn cursors_are_ordered_as_the_table_says() {
+        let table = include_str!("../../../tests/tables/cursors.json");
+        let table: Table = serde_json::from_str(table).expect("the table is well-formed");
+        assert!(!table.comparisons.is_empty());
+        for Comparison { a, b, order } in table.comparisons {
+            match at(&b).step(&cursor(&a)) {
+                Verdict::Next | Verdict::TooFar(Some(_)) => assert_eq!(order, Order::Newer, "{a} after {b}"),
+                Verdict::Repeated => assert!(matches!(order, Order::Older | Order::Same), "{a} after {b}"),
+                Verdict::TooFar(None) => assert_eq!(order, Order::Unrelated, "{a} after {b}"),
+            }
+        }
     }
 
     #[test]

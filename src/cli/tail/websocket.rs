@@ -117,24 +117,36 @@ fn sort(code: u16, reason: String) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::Deserialize;
 
-    #[track_caller]
-    fn check(codes: &[u16], expected: Advice) {
-        for &code in codes {
-            match sort(code, "why".to_owned()) {
-                Fault::Passing { advice, .. } => assert_eq!(advice, expected, "{code}"),
-                Fault::Final(error) => panic!("{code}: {error}"),
-            }
+    #[derive(Deserialize)]
+    struct Table {
+        cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        code: u16,
+        verdict: String,
+    }
+
+    /// The verdicts that the table allows for what `sort` makes of a code.
+    fn verdicts(code: u16) -> &'static [&'static str] {
+        match sort(code, "why".to_owned()) {
+            Fault::Final(CliError::Closed { code: found, .. }) if found == code => &["stop"],
+            Fault::Passing { advice: Advice::AtOnce, .. } => &["at-once"],
+            Fault::Passing { advice: Advice::BackOff, .. } => &["back-off", "retry"],
+            other => panic!("{code}: {other:?}"),
         }
     }
 
     #[test]
-    fn the_range_of_a_close_code_says_what_to_do() {
-        check(&[1000, 1001, 1006, 1011, 1012, 1013, 3000, 4100, 4101, 4129, 4300], Advice::BackOff);
-        check(&[4200, 4299], Advice::AtOnce);
-        for code in [4000, 4001, 4003, 4099] {
-            let fault = sort(code, "bad request".to_owned());
-            assert!(matches!(fault, Fault::Final(CliError::Closed { code: found, .. }) if found == code));
+    fn a_close_code_means_what_the_table_says() {
+        let table = include_str!("../../../tests/tables/close-codes.json");
+        let table: Table = serde_json::from_str(table).expect("the table is well-formed");
+        assert!(!table.cases.is_empty());
+        for Case { code, verdict } in table.cases {
+            assert!(verdicts(code).contains(&verdict.as_str()), "{code} is not {verdict}");
         }
     }
 }

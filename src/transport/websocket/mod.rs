@@ -133,7 +133,7 @@ fn connect(
         actix_ws::handle(request, gated(request, gate)?).map_err(|_| handshake::bad_key())?;
     let messages = messages.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
 
-    let stay = opened.announce(request);
+    let stay = opened.announce(state, request);
     let subscription = opened.start(&worker, framing, opening(state, opened, framing), hangup(request));
     let reader = Reader::new(state, opened, request, session, Rc::clone(&shared), stay);
     actix_rt::spawn(reader.run(messages));

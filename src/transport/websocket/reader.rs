@@ -64,7 +64,7 @@ impl Reader {
             channel: Arc::clone(&opened.channel),
             client: opened.client.clone(),
             format: opened.wish.format,
-            address: request.peer_addr().map(|peer| peer.ip()),
+            address: state.peer(request).map(|peer| peer.ip()),
             session,
             shared,
             stay,

@@ -30,18 +30,18 @@ export class Server {
    * Starts a server with two workers, so that what belongs together meets on different threads, and waits until it
    * listens. Whoever starts it, stops it.
    *
-   * @param {{ port?: string, flags?: string[] }} [settings]
+   * @param {{ host?: string, port?: string, workers?: number, flags?: string[] }} [settings]
    */
-  static async start({ port = "0", flags = [] } = {}) {
-    const server = new Server(["--port", port, ...flags]);
+  static async start({ host = "127.0.0.1", port = "0", workers = 2, flags = [] } = {}) {
+    const server = new Server(["--host", host, "--port", port, "--workers", String(workers), ...flags]);
     await server.#listening();
     return server;
   }
 
   /** @param {string[]} flags */
   constructor(flags) {
-    this.#process = spawn(BINARY, ["serve", "--host", "127.0.0.1", "--workers", "2", ...flags], {
-      env: withoutOwnSettings(process.env),
+    this.#process = spawn(BINARY, ["serve", ...flags], {
+      env: ownSettings(process.env),
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#process.stderr.setEncoding("utf8").on("data", (text) => (this.#log += text));
@@ -95,10 +95,12 @@ export class Server {
 }
 
 /**
- * The environment without the settings of whoever runs the tests.
+ * The environment without the settings of whoever runs the tests. A server has no lab unless its test asks for one with
+ * `--lab-port`: of many servers, only one can have the lab's default port.
  *
  * @param {NodeJS.ProcessEnv} environment
  */
-function withoutOwnSettings(environment) {
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith("FALLCAST_")));
+function ownSettings(environment) {
+  const others = Object.entries(environment).filter(([name]) => !name.startsWith("FALLCAST_"));
+  return { ...Object.fromEntries(others), FALLCAST_LAB_PORT: "0" };
 }

@@ -1,6 +1,6 @@
 //! HTTP/1.1 over a bare socket, so that every byte in both directions is the test's own business.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use serde_json::Value;
 use tokio::{
@@ -33,6 +33,11 @@ impl Request {
     /// `POST target` with a body that has no content type.
     pub fn post(target: &str, body: impl AsRef<[u8]>) -> Self {
         Self { body: Some(body.as_ref().to_vec()), ..Self::new("POST", target) }
+    }
+
+    /// `PUT target` with a body that has no content type.
+    pub fn put(target: &str, body: impl AsRef<[u8]>) -> Self {
+        Self { body: Some(body.as_ref().to_vec()), ..Self::new("PUT", target) }
     }
 
     /// `POST target` with a JSON body.
@@ -162,6 +167,15 @@ enum Framing {
     UntilClose,
 }
 
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// In order.
+    Fin,
+    /// By a reset.
+    Reset,
+}
+
 /// One connection to the server.
 pub struct Connection {
     stream: TcpStream,
@@ -220,6 +234,12 @@ impl Connection {
         within_guard("the server to read", self.stream.write_all(bytes)).await.is_ok()
     }
 
+    /// Whether something has come that was not read yet.
+    pub async fn has_unread(&mut self) -> bool {
+        let readiness = tokio::time::timeout(Duration::ZERO, self.stream.readable()).await;
+        !self.unread.is_empty() || readiness.is_ok()
+    }
+
     /// Reads the head of a response.
     pub async fn head(&mut self) -> Head {
         let text = self.read_through(b"\r\n\r\n").await;
@@ -267,6 +287,18 @@ impl Connection {
     pub async fn read_to_end(&mut self) -> Vec<u8> {
         while self.fill().await {}
         std::mem::take(&mut self.unread)
+    }
+
+    /// Reads until the connection ends, and returns what came and how it ended.
+    pub async fn read_to_ending(&mut self) -> (Vec<u8>, Ending) {
+        let ending = loop {
+            match within_guard("the end of the connection", self.stream.read_buf(&mut self.unread)).await {
+                Ok(0) => break Ending::Fin,
+                Ok(_) => {}
+                Err(_) => break Ending::Reset,
+            }
+        };
+        (std::mem::take(&mut self.unread), ending)
     }
 
     /// The server's address, as a client puts it into `Host`.

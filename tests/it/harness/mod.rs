@@ -6,6 +6,7 @@
 pub mod cutter;
 pub mod event;
 pub mod http;
+pub mod lab;
 pub mod process;
 pub mod publisher;
 pub mod reader;
@@ -16,7 +17,8 @@ pub mod websocket;
 use std::{future::Future, time::Duration};
 
 pub use event::{Event, Gap, Message, Presence};
-pub use http::{Connection, Request, Response};
+pub use http::{Connection, Ending, Request, Response};
+pub use lab::Link;
 pub use publisher::Publisher;
 pub use reader::{Reader, Subscription, Transport};
 pub use server::TestServer;

@@ -14,6 +14,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::within_guard;
 
 /// The binary's command without arguments, free of the settings of whoever runs the tests.
+///
+/// A server has no lab unless its test asks for one with `--lab-port`: of many servers, only one can have the lab's
+/// default port.
 pub fn command() -> Command {
     let binary = env::var_os("FALLCAST_BIN").unwrap_or_else(|| OsString::from(env!("CARGO_BIN_EXE_fallcast")));
     let mut command = Command::new(binary);
@@ -22,6 +25,7 @@ pub fn command() -> Command {
             command.env_remove(name);
         }
     }
+    command.env("FALLCAST_LAB_PORT", "0");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

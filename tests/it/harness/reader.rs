@@ -162,10 +162,11 @@ impl Reader {
     /// Subscribes. When this returns, the subscription exists on the server: whatever is published from now on is part
     /// of it.
     pub async fn open(server: &TestServer, transport: Transport, subscription: &Subscription) -> Self {
-        Self::connect(server.address(), transport, subscription).await
+        Self::open_at(server.address(), transport, subscription).await
     }
 
-    async fn connect(address: SocketAddr, transport: Transport, subscription: &Subscription) -> Self {
+    /// Like `open`, by way of another address.
+    pub async fn open_at(address: SocketAddr, transport: Transport, subscription: &Subscription) -> Self {
         let source = match transport {
             Transport::WebSocket | Transport::WebSocketRaw => {
                 Source::WebSocket(WebSocketSource::open(address, transport, subscription).await)

@@ -1,5 +1,7 @@
 //! A fallcast process: started on a free port, asked to drain by SIGTERM, killed when dropped.
 
+#[cfg(target_os = "linux")]
+use std::collections::BTreeSet;
 use std::{
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
@@ -37,6 +39,11 @@ impl TestServer {
     /// Like `spawn`, on another interface.
     pub fn spawn_on(host: &str, arguments: &[&str]) -> Self {
         Self::spawn_at(host, 0, arguments)
+    }
+
+    /// Like `spawn`, with a lab on a free port.
+    pub fn spawn_with_lab(arguments: &[&str]) -> Self {
+        Self::spawn(&[&["--lab-port", "auto"], arguments].concat())
     }
 
     /// Starts a server where an earlier one was, which has ended.
@@ -108,13 +115,25 @@ impl TestServer {
 
     /// The fingerprint of the certificate that the server made for itself.
     pub async fn fingerprint(&self) -> String {
-        within_guard("the fingerprint", async {
+        let line = self.line_with("fingerprint").await;
+        line.rsplit_once(' ').expect("the fingerprint is the last word").1.to_owned()
+    }
+
+    /// Where the lab of a server listens that has one.
+    pub async fn lab(&self) -> SocketAddr {
+        let line = self.line_with("  lab: ").await;
+        let port = line.split([':', ' ']).find_map(|part| part.parse().ok()).expect("the line names the lab's port");
+        SocketAddr::new(self.address.ip(), port)
+    }
+
+    /// The line behind the first that contains `part`, when the server has printed it.
+    async fn line_with(&self, part: &str) -> String {
+        within_guard(part, async {
             loop {
                 let printed = read(&self.printed);
-                let line =
-                    printed.split_inclusive('\n').find(|line| line.contains("fingerprint") && line.ends_with('\n'));
-                match line.and_then(|line| line.rsplit_once(' ')) {
-                    Some((_, fingerprint)) => break fingerprint.trim().to_owned(),
+                let complete = printed.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+                match complete.map(str::trim_end).find(|line| line.contains(part)) {
+                    Some(line) => break line.to_owned(),
                     None => tokio::time::sleep(Duration::from_millis(20)).await,
                 }
             }
@@ -130,6 +149,25 @@ impl TestServer {
     /// Waits until the process has ended by itself.
     pub async fn exit_status(&mut self) -> ExitStatus {
         end_of(&mut self.process).await
+    }
+
+    /// The ports on which the process listens, by what the kernel knows of its sockets.
+    #[cfg(target_os = "linux")]
+    pub fn listening_ports(&self) -> BTreeSet<u16> {
+        let process = format!("/proc/{}", self.process.id());
+        let descriptors = std::fs::read_dir(format!("{process}/fd")).expect("the process lives");
+        let sockets: BTreeSet<String> = descriptors
+            .filter_map(|descriptor| std::fs::read_link(descriptor.ok()?.path()).ok())
+            .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+            .collect();
+        let table = std::fs::read_to_string(format!("{process}/net/tcp")).expect("the kernel lists its connections");
+        let listeners = table.lines().filter_map(|line| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            let (address, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
+            let listens = *state == "0A" && sockets.contains(*inode);
+            listens.then(|| u16::from_str_radix(address.rsplit_once(':')?.1, 16).ok())?
+        });
+        listeners.collect()
     }
 
     /// How much memory of the process is resident, in bytes.

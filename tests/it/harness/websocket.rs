@@ -107,7 +107,11 @@ impl RawWebSocket {
 
     /// Shakes hands by a request of the test's own making, which must succeed.
     pub async fn open_with(server: &TestServer, request: Request) -> Self {
-        let mut connection = Connection::open(server.address()).await;
+        Self::open_on(Connection::open(server.address()).await, request).await
+    }
+
+    /// Shakes hands on a connection of the test's own.
+    pub async fn open_on(mut connection: Connection, request: Request) -> Self {
         connection.send(&request).await;
         let head = connection.head().await;
         assert_eq!(head.status, 101, "{head:?}");
@@ -117,6 +121,11 @@ impl RawWebSocket {
     /// The port of the client's side.
     pub fn local_port(&self) -> u16 {
         self.connection.local_port()
+    }
+
+    /// The connection below, for what is no frame.
+    pub fn into_connection(self) -> Connection {
+        self.connection
     }
 
     /// Sends a frame. False if the server has hung up.

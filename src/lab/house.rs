@@ -1,0 +1,191 @@
+//! The lab's house: a thread with a door. It accepts connections, speaks TLS if the server does, and hands them over to
+//! the relay.
+//!
+//! The thread has a runtime of its own, so whatever a link does to its bytes, the server's workers do not notice. For the
+//! same reason nobody waits for the thread: it ends when its [`House`] is dropped, and if it should fall over, the server
+//! goes on without a lab.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::TcpStream,
+    runtime::{Builder, Runtime},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    task::{JoinError, JoinSet, LocalSet, spawn_local},
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{Links, Peers, relay};
+
+/// Beyond the limit so many more connections are accepted, to be told why they are refused.
+const REFUSED_AT_ONCE: usize = 64;
+
+/// How long a refused client gets to take the refusal.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How long to wait when the system refuses to hand over a connection. It mostly lacks descriptors, and gets some back.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Everything that a lab needs.
+#[derive(Debug)]
+pub struct Plan {
+    /// Where it listens.
+    pub listeners: Vec<TcpListener>,
+    /// How it speaks TLS, if it does.
+    pub tls: Option<ServerConfig>,
+    /// How many connections it carries.
+    pub max_connections: usize,
+    /// How long a TLS handshake may take, and a request's head.
+    pub request_timeout: Duration,
+    /// Where its server is.
+    pub upstream: SocketAddr,
+    /// Who learns for whom it connects there.
+    pub peers: Peers,
+    /// What is wrong where.
+    pub links: Arc<Links>,
+}
+
+/// A lab that is open. Dropping it closes the lab.
+#[derive(Debug)]
+pub struct House(#[expect(dead_code, reason = "it speaks by being dropped")] oneshot::Sender<()>);
+
+impl House {
+    /// Opens the lab on a thread of its own.
+    ///
+    /// # Errors
+    /// Fails if the system has no thread or descriptor left.
+    pub fn open(plan: Plan) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (house, closed) = oneshot::channel();
+        thread::Builder::new().name("lab".to_owned()).spawn(move || live(&runtime, plan, closed))?;
+        Ok(Self(house))
+    }
+}
+
+fn live(runtime: &Runtime, plan: Plan, closed: oneshot::Receiver<()>) {
+    let life = AssertUnwindSafe(|| LocalSet::new().block_on(runtime, Door::open(plan, closed)));
+    match catch_unwind(life) {
+        Ok(Ok(())) => {}
+        Ok(Err(fault)) => tracing::error!(%fault, "the lab is closed; the server goes on without it"),
+        Err(_) => tracing::error!("the lab fell over; the server goes on without it"),
+    }
+}
+
+/// What every connection goes through.
+struct Door {
+    tls: Option<TlsAcceptor>,
+    handshake: Duration,
+    relay: Rc<relay::Context>,
+}
+
+impl Door {
+    /// Takes connections in until the house is closed.
+    async fn open(plan: Plan, mut closed: oneshot::Receiver<()>) -> io::Result<()> {
+        let mut arrivals = arrivals(plan.listeners)?;
+        let room = Arc::new(Semaphore::new(plan.max_connections));
+        let door = Rc::new(Self {
+            tls: plan.tls.map(acceptor),
+            handshake: plan.request_timeout,
+            relay: Rc::new(relay::Context {
+                upstream: plan.upstream,
+                peers: plan.peers,
+                links: plan.links,
+                request_timeout: plan.request_timeout,
+            }),
+        });
+        let mut visits = JoinSet::new();
+        loop {
+            tokio::select! {
+                _ = &mut closed => return Ok(()),
+                Some(ended) = visits.join_next() => tell_panic(ended),
+                Some((socket, client)) = arrivals.recv() => {
+                    // More than so many are not even told why.
+                    if visits.len() < plan.max_connections + REFUSED_AT_ONCE {
+                        let place = Arc::clone(&room).try_acquire_owned().ok();
+                        visits.spawn_local(Rc::clone(&door).take_in(socket, client, place));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn take_in(self: Rc<Self>, socket: TcpStream, client: SocketAddr, place: Option<OwnedSemaphorePermit>) {
+        // Without it small writes wait for the peer's delayed acknowledgment. The connection works without, too.
+        let _ = socket.set_nodelay(true);
+        let Some(acceptor) = &self.tls else { return self.serve(socket, client, place).await };
+        match timeout(self.handshake, acceptor.accept(socket)).await {
+            Ok(Ok(line)) => self.serve(line, client, place).await,
+            Ok(Err(fault)) => tracing::debug!(%client, %fault, "no TLS with the lab"),
+            Err(_) => tracing::debug!(%client, "a TLS handshake with the lab took too long"),
+        }
+    }
+
+    async fn serve(&self, line: impl relay::Line, client: SocketAddr, place: Option<OwnedSemaphorePermit>) {
+        match place {
+            Some(_place) => relay::serve(line, client, Rc::clone(&self.relay)).await,
+            // Whoever does not take the refusal goes without.
+            None => drop(timeout(FAREWELL, refuse(line)).await),
+        }
+    }
+}
+
+/// What all listeners accept. One that has no connection to hand over does not keep the others waiting.
+fn arrivals(listeners: Vec<TcpListener>) -> io::Result<mpsc::Receiver<(TcpStream, SocketAddr)>> {
+    let (sender, arrivals) = mpsc::channel(1);
+    for listener in listeners {
+        spawn_local(accept(tokio::net::TcpListener::from_std(listener)?, sender.clone()));
+    }
+    Ok(arrivals)
+}
+
+async fn accept(listener: tokio::net::TcpListener, arrivals: mpsc::Sender<(TcpStream, SocketAddr)>) {
+    loop {
+        match listener.accept().await {
+            Ok(arrival) => {
+                if arrivals.send(arrival).await.is_err() {
+                    return;
+                }
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, "the lab cannot accept a connection");
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// TLS with the server's own certificate. The lab speaks HTTP/1.1 alone, and says so before a browser chooses HTTP/2.
+fn acceptor(mut config: ServerConfig) -> TlsAcceptor {
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// A panic ends the connection that it is about, and nothing else.
+fn tell_panic(ended: Result<(), JoinError>) {
+    if let Err(fault) = ended
+        && fault.is_panic()
+    {
+        tracing::error!(%fault, "a connection to the lab fell over");
+    }
+}
+
+/// Tells a client that there is no room, and reads on until it has understood: a socket that is closed with something
+/// unread is reset, and the refusal may be lost with it.
+async fn refuse(mut line: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    line.write_all(relay::no_room().as_bytes()).await?;
+    line.shutdown().await?;
+    let mut unread = [0; 1024];
+    while line.read(&mut unread).await? > 0 {}
+    Ok(())
+}

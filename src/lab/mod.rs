@@ -1,0 +1,19 @@
+//! The lab: the same server, reached over a network that misbehaves on command.
+//!
+//! A request that carries `link=NAME` travels over the link of that name, and suffers what is wrong with it. [`Links`]
+//! holds what is wrong where; [`relay`] carries the bytes; each fault has a room of its own in `troubles`.
+
+pub mod control;
+pub mod faults;
+pub mod house;
+pub mod links;
+pub mod peers;
+pub mod presets;
+pub mod relay;
+pub mod troubles;
+
+pub use control::{Desk, routes};
+pub use faults::BadFaults;
+pub use house::{House, Plan};
+pub use links::{BadLinkName, LinkError, LinkLimits, Links};
+pub use peers::{Peers, RelayedStream};

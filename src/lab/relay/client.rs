@@ -1,0 +1,146 @@
+//! The client's end: every byte from a client and to a client passes through [`Client`], and so does every ending.
+
+use std::{
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// How many bytes are read at once at most, from a client or the server.
+pub(super) const READ: usize = 8 * 1024;
+
+/// How much of what a client sends ahead is kept for it: a request's head, and room for what comes with it.
+const MAX_INPUT: usize = super::request::MAX_HEAD + READ;
+
+/// How long a client gets to take the last bytes and to close its own half.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A client's connection, plain or with TLS.
+pub trait Line: AsyncRead + AsyncWrite + Unpin + 'static {
+    /// The socket below, for endings that only TCP knows.
+    fn socket(&self) -> SockRef<'_>;
+}
+
+impl Line for TcpStream {
+    fn socket(&self) -> SockRef<'_> {
+        SockRef::from(self)
+    }
+}
+
+impl Line for tokio_rustls::server::TlsStream<TcpStream> {
+    fn socket(&self) -> SockRef<'_> {
+        SockRef::from(self.get_ref().0)
+    }
+}
+
+/// A client.
+#[derive(Debug)]
+pub struct Client<L> {
+    line: L,
+    /// What has come from it and was not used yet.
+    pub input: BytesMut,
+    has_ended: bool,
+}
+
+impl<L: Line> Client<L> {
+    /// Returns a client that has not said anything yet.
+    #[must_use]
+    pub fn new(line: L) -> Self {
+        Self { line, input: BytesMut::new(), has_ended: false }
+    }
+
+    /// How many more bytes its input takes.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        if self.has_ended { 0 } else { MAX_INPUT.saturating_sub(self.input.len()) }
+    }
+
+    /// Reads at most so many bytes into the input, and returns how many came. None is the end.
+    ///
+    /// # Errors
+    /// Fails when the connection has broken.
+    pub fn poll_read(&mut self, context: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
+        let read = poll_read(&mut self.line, &mut self.input, context, most);
+        self.has_ended |= matches!(read, Poll::Ready(Ok(0) | Err(_)));
+        read
+    }
+
+    /// Writes bytes until there are none left.
+    ///
+    /// # Errors
+    /// Fails when the connection has broken.
+    pub fn poll_write(&mut self, context: &mut Context<'_>, bytes: &mut Bytes) -> Poll<io::Result<()>> {
+        poll_write(&mut self.line, bytes, context)
+    }
+
+    /// Writes bytes.
+    ///
+    /// # Errors
+    /// Fails when the connection has broken.
+    pub async fn write(&mut self, mut bytes: Bytes) -> io::Result<()> {
+        std::future::poll_fn(|context| self.poll_write(context, &mut bytes)).await
+    }
+
+    /// Ends the connection in order.
+    ///
+    /// It reads on until the client has ended its half, too, for a socket that is closed with something unread is reset,
+    /// and what was sent last may be lost with it.
+    pub async fn finish(mut self) {
+        let farewell = async {
+            self.line.shutdown().await?;
+            while self.line.read_buf(&mut self.input).await? > 0 {
+                self.input.clear();
+            }
+            io::Result::Ok(())
+        };
+        // Whoever does not take it goes without.
+        let _ = timeout(FAREWELL, farewell).await;
+    }
+
+    /// Ends the connection by a reset.
+    pub fn reset(self) {
+        // With no time to linger, closing is a reset. Where the system does not know that, it is an end all the same.
+        let _ = self.line.socket().set_linger(Some(Duration::ZERO));
+    }
+}
+
+/// Reads at most so many bytes.
+pub(super) fn poll_read(
+    stream: &mut (impl AsyncRead + Unpin),
+    input: &mut BytesMut,
+    context: &mut Context<'_>,
+    most: usize,
+) -> Poll<io::Result<usize>> {
+    use bytes::BufMut as _;
+    let most = most.min(READ);
+    input.reserve(most);
+    let mut room = input.limit(most);
+    // The future keeps nothing between two calls, so a new one does as well as the one before.
+    let read: Pin<&mut _> = pin!(stream.read_buf(&mut room));
+    read.poll(context)
+}
+
+/// Writes until nothing is left, and through any layer that keeps some of it.
+pub(super) fn poll_write(
+    stream: &mut (impl AsyncWrite + Unpin),
+    bytes: &mut Bytes,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    while !bytes.is_empty() {
+        let written = ready!(Pin::new(&mut *stream).poll_write(context, bytes))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        bytes.advance(written);
+    }
+    Pin::new(stream).poll_flush(context)
+}

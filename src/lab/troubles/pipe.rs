@@ -1,0 +1,372 @@
+//! The pipe: one direction of a line that takes its time. Latency, jitter and bandwidth are here.
+//!
+//! Bytes enter in pieces. A piece waits until the line is free, is sent at the line's bandwidth, and is then under way
+//! for the latency; it never overtakes another. On a healthy line it arrives at the very moment at which it enters.
+//!
+//! ```text
+//!   enters         free           sent                    arrives
+//!     |---- waits ---|-- bandwidth --|-- latency + jitter ----|
+//! ```
+
+use std::{collections::VecDeque, time::Duration};
+
+use bytes::Bytes;
+use fastrand::Rng;
+use tokio::time::Instant;
+
+use super::Ending;
+use crate::lab::faults::{Both, Faults};
+
+/// How many bytes are under way at most. Then the sender waits, as it does for TCP's window.
+const MAX_UNDER_WAY: usize = 256 * 1024;
+
+/// How long bytes wait for a line that is busy. Then the sender waits: a queue without end in front of a slow line is
+/// what real routers are scolded for.
+const MAX_WAIT: Duration = Duration::from_millis(500);
+
+/// How long a slow line takes for one piece. Larger ones are split, so that bytes trickle in place of coming in lumps.
+const PIECES_A_SECOND: u64 = 20;
+
+/// The largest piece on a line with a bandwidth.
+const MAX_PIECE: u64 = 16 * 1024;
+
+/// What a line is like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// How long a piece is under way.
+    pub latency: Duration,
+    /// How much longer than that it may be.
+    pub jitter: Duration,
+    /// How many bytes a second it takes.
+    pub bandwidth: Option<u64>,
+}
+
+impl Shape {
+    /// The line from the client to the server.
+    #[must_use]
+    pub fn up(faults: &Faults) -> Self {
+        Self::of(faults, |both| both.up)
+    }
+
+    /// The line from the server to the client.
+    #[must_use]
+    pub fn down(faults: &Faults) -> Self {
+        Self::of(faults, |both| both.down)
+    }
+
+    fn of(faults: &Faults, direction: impl Fn(Both<u64>) -> Option<u64>) -> Self {
+        let time = |both: Option<Both<u64>>| Duration::from_millis(both.and_then(&direction).unwrap_or(0));
+        Self {
+            latency: time(faults.latency_ms),
+            jitter: time(faults.jitter_ms),
+            bandwidth: faults.bandwidth.and_then(&direction),
+        }
+    }
+
+    /// How many bytes make a piece.
+    fn piece(&self) -> usize {
+        let most = self.bandwidth.map(|bandwidth| (bandwidth / PIECES_A_SECOND).clamp(1, MAX_PIECE));
+        most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX)
+    }
+
+    /// How many bytes are sent in so much time: at least a piece, unless there is no time at all.
+    fn sent_within(&self, time: Duration) -> usize {
+        match self.bandwidth {
+            Some(_) if time.is_zero() => 0,
+            Some(bandwidth) => {
+                let bytes = u128::from(bandwidth) * time.as_nanos() / 1_000_000_000;
+                usize::try_from(bytes).unwrap_or(usize::MAX).max(self.piece())
+            }
+            None => usize::MAX,
+        }
+    }
+
+    /// How long the line is busy with so many bytes.
+    fn busy_for(&self, bytes: usize) -> Duration {
+        let Some(bandwidth) = self.bandwidth else { return Duration::ZERO };
+        let nanoseconds = bytes as u128 * 1_000_000_000 / u128::from(bandwidth.max(1));
+        Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    }
+}
+
+/// What travels through a pipe.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Cargo {
+    /// Bytes.
+    Bytes(Bytes),
+    /// The end, behind all bytes.
+    End(Ending),
+}
+
+#[derive(Debug)]
+struct Piece {
+    cargo: Cargo,
+    size: usize,
+    entered: Instant,
+    arrives: Instant,
+}
+
+/// One direction of a line.
+#[derive(Debug)]
+pub struct Pipe {
+    shape: Shape,
+    dice: Rng,
+    under_way: VecDeque<Piece>,
+    bytes: usize,
+    /// Nothing is sent before.
+    opens: Option<Instant>,
+    /// When the line has sent all that has entered.
+    free: Option<Instant>,
+    /// When the last piece arrives, which none overtakes.
+    last: Option<Instant>,
+}
+
+impl Pipe {
+    /// Returns a pipe of a shape.
+    #[must_use]
+    pub fn new(shape: Shape, dice: Rng) -> Self {
+        Self { shape, dice, under_way: VecDeque::new(), bytes: 0, opens: None, free: None, last: None }
+    }
+
+    /// Lets nothing through before a moment.
+    pub fn open_at(&mut self, moment: Instant) {
+        self.opens = Some(moment);
+    }
+
+    /// Makes the line another one, also for what is under way: on a line that has become faster it arrives sooner.
+    pub fn reshape(&mut self, shape: Shape, dice: Rng) {
+        (self.shape, self.dice) = (shape, dice);
+        (self.opens, self.free, self.last) = (None, None, None);
+        for mut piece in std::mem::take(&mut self.under_way) {
+            piece.arrives = self.arrival(piece.size, piece.entered);
+            self.under_way.push_back(piece);
+        }
+    }
+
+    /// Sends bytes.
+    pub fn push(&mut self, mut bytes: Bytes, now: Instant) {
+        let most = self.shape.piece();
+        while bytes.len() > most {
+            let piece = bytes.split_to(most);
+            self.enter(Cargo::Bytes(piece), most, now);
+        }
+        if !bytes.is_empty() {
+            let size = bytes.len();
+            self.enter(Cargo::Bytes(bytes), size, now);
+        }
+    }
+
+    /// Sends the end.
+    pub fn end(&mut self, ending: Ending, now: Instant) {
+        self.enter(Cargo::End(ending), 0, now);
+    }
+
+    /// What has arrived and was not taken yet.
+    pub fn arrived(&mut self, now: Instant) -> Option<&mut Cargo> {
+        self.under_way.front_mut().filter(|piece| piece.arrives <= now).map(|piece| &mut piece.cargo)
+    }
+
+    /// Takes what has arrived.
+    pub fn pop(&mut self) {
+        if let Some(piece) = self.under_way.pop_front() {
+            self.bytes -= piece.size;
+        }
+    }
+
+    /// Loses all that is under way.
+    pub fn clear(&mut self) {
+        self.under_way.clear();
+        self.bytes = 0;
+    }
+
+    /// Whether nothing is under way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
+    /// How many bytes may enter now.
+    #[must_use]
+    pub fn room(&self, now: Instant) -> usize {
+        MAX_UNDER_WAY.saturating_sub(self.bytes).min(self.shape.sent_within(self.time_left(now)))
+    }
+
+    /// For how long the line may be given work until its queue is full.
+    fn time_left(&self, now: Instant) -> Duration {
+        let waits = self.free.map_or(Duration::ZERO, |free| free.saturating_duration_since(now));
+        MAX_WAIT.saturating_sub(waits)
+    }
+
+    /// When to look again: when the next piece arrives, or when there is room once more. What has arrived already does
+    /// not count; it waits for somebody to take it.
+    #[must_use]
+    pub fn wakes(&self, now: Instant) -> Option<Instant> {
+        let arrives = self.under_way.front().map(|piece| piece.arrives).filter(|&arrives| arrives > now);
+        let has_room = self.free.filter(|_| self.time_left(now).is_zero()).map(|free| free - MAX_WAIT / 2);
+        arrives.into_iter().chain(has_room).min()
+    }
+
+    fn enter(&mut self, cargo: Cargo, size: usize, entered: Instant) {
+        let arrives = self.arrival(size, entered);
+        self.bytes += size;
+        self.under_way.push_back(Piece { cargo, size, entered, arrives });
+    }
+
+    /// When a piece arrives that enters now, and the line's time for it.
+    fn arrival(&mut self, size: usize, entered: Instant) -> Instant {
+        let begins = [self.opens, self.free].into_iter().flatten().fold(entered, Instant::max);
+        let sent = begins + self.shape.busy_for(size);
+        if self.shape.bandwidth.is_some() {
+            self.free = Some(sent);
+        }
+        let arrives = sent + self.shape.latency + self.draw_jitter();
+        let arrives = self.last.map_or(arrives, |last| arrives.max(last));
+        self.last = Some(arrives);
+        arrives
+    }
+
+    fn draw_jitter(&mut self) -> Duration {
+        match self.shape.jitter {
+            Duration::ZERO => Duration::ZERO,
+            most => most.mul_f64(self.dice.f64()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fastrand::Rng;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn pipe(latency: u32, jitter: u32, bandwidth: Option<u64>) -> Pipe {
+        Pipe::new(Shape { latency: MS * latency, jitter: MS * jitter, bandwidth }, Rng::with_seed(1))
+    }
+
+    /// Takes everything, each piece when it arrives.
+    fn drain(pipe: &mut Pipe, began: Instant) -> Vec<(Duration, Vec<u8>)> {
+        let mut arrived = Vec::new();
+        while let Some(wakes) = pipe.under_way.front().map(|piece| piece.arrives) {
+            match pipe.arrived(wakes) {
+                Some(Cargo::Bytes(bytes)) => arrived.push((wakes - began, bytes.to_vec())),
+                other => panic!("{other:?}"),
+            }
+            pipe.pop();
+        }
+        arrived
+    }
+
+    #[test]
+    fn a_healthy_line_takes_no_time() {
+        let (mut pipe, now) = (pipe(0, 0, None), Instant::now());
+        pipe.push(Bytes::from_static(b"abc"), now);
+        pipe.end(Ending::Fin, now);
+        assert_eq!(pipe.arrived(now), Some(&mut Cargo::Bytes(Bytes::from_static(b"abc"))));
+        pipe.pop();
+        assert_eq!(pipe.arrived(now), Some(&mut Cargo::End(Ending::Fin)));
+        pipe.pop();
+        assert!(pipe.is_empty() && pipe.wakes(now).is_none());
+    }
+
+    #[test]
+    fn latency_delays_every_piece_and_lets_many_be_under_way() {
+        let (mut pipe, began) = (pipe(100, 0, None), Instant::now());
+        pipe.push(Bytes::from_static(b"a"), began);
+        pipe.push(Bytes::from_static(b"b"), began + 10 * MS);
+        assert_eq!(pipe.arrived(began + 99 * MS), None);
+        assert_eq!(drain(&mut pipe, began), [(100 * MS, b"a".to_vec()), (110 * MS, b"b".to_vec())]);
+    }
+
+    #[test]
+    fn a_line_with_a_bandwidth_sends_one_piece_after_the_other() {
+        let (mut pipe, began) = (pipe(5, 0, Some(1000)), Instant::now());
+        pipe.push(Bytes::from(vec![7; 120]), began);
+        let arrived = drain(&mut pipe, began);
+        assert_eq!(
+            arrived.iter().map(|(at, bytes)| (at.as_millis(), bytes.len())).collect::<Vec<_>>(),
+            [(55, 50), (105, 50), (125, 20)]
+        );
+    }
+
+    #[test]
+    fn who_sends_more_than_the_line_takes_has_to_wait() {
+        let (mut pipe, began) = (pipe(10_000, 0, Some(1000)), Instant::now());
+        pipe.push(Bytes::from(vec![7; 600]), began);
+        assert_eq!(pipe.room(began), 0);
+        let wakes = pipe.wakes(began).expect("there will be room");
+        assert_eq!(wakes - began, 350 * MS, "long before the first byte arrives, and not for each single byte");
+        assert_eq!(pipe.room(wakes), 250);
+    }
+
+    #[test]
+    fn what_is_under_way_is_bounded() {
+        let (mut pipe, now) = (pipe(10_000, 0, None), Instant::now());
+        pipe.push(Bytes::from(vec![7; MAX_UNDER_WAY]), now);
+        assert_eq!(pipe.room(now), 0);
+        pipe.pop();
+        assert_eq!(pipe.room(now), MAX_UNDER_WAY);
+    }
+
+    #[test]
+    fn healing_lets_everything_arrive_at_once_and_in_order() {
+        let (mut pipe, now) = (pipe(10_000, 50, Some(100)), Instant::now());
+        pipe.open_at(now + 1000 * MS);
+        pipe.push(Bytes::from_static(b"abcdefghijkl"), now);
+        pipe.end(Ending::Complete, now);
+        pipe.reshape(Shape::default(), Rng::with_seed(1));
+        let mut bytes = Vec::new();
+        while let Some(Cargo::Bytes(piece)) = pipe.arrived(now) {
+            bytes.extend_from_slice(piece);
+            pipe.pop();
+        }
+        assert_eq!(bytes, b"abcdefghijkl");
+        assert_eq!(pipe.arrived(now), Some(&mut Cargo::End(Ending::Complete)));
+    }
+
+    #[test]
+    fn nothing_is_sent_before_the_line_opens() {
+        let (mut pipe, began) = (pipe(10, 0, None), Instant::now());
+        pipe.open_at(began + 30 * MS);
+        pipe.push(Bytes::from_static(b"a"), began);
+        assert_eq!(drain(&mut pipe, began), [(40 * MS, b"a".to_vec())]);
+    }
+
+    #[test]
+    fn the_same_dice_give_the_same_jitter() {
+        let arrivals = || {
+            let (mut pipe, began) = (pipe(10, 1000, None), Instant::now());
+            (0..20).for_each(|index| pipe.push(Bytes::from(vec![index]), began + 100 * MS * u32::from(index)));
+            drain(&mut pipe, began)
+        };
+        let first = arrivals();
+        assert_eq!(first, arrivals());
+        assert!(first.windows(2).any(|pair| pair[1].0 != pair[0].0 + 100 * MS), "there is jitter: {first:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_arrive_complete_in_order_and_never_too_early(
+            pieces in proptest::collection::vec((0..200_u32, 1..300_usize), 1..40),
+            latency in 0..500_u32,
+            jitter in 0..500_u32,
+            bandwidth in proptest::option::of(1..100_000_u64),
+        ) {
+            let (mut pipe, began) = (pipe(latency, jitter, bandwidth), Instant::now());
+            let (mut now, mut sent) = (began, Vec::new());
+            for (pause, size) in pieces {
+                now += MS * pause;
+                let bytes: Vec<u8> = (0..size).map(|index| (sent.len() + index).to_le_bytes()[0]).collect();
+                sent.extend_from_slice(&bytes);
+                pipe.push(Bytes::from(bytes), now);
+            }
+            let arrived = drain(&mut pipe, began);
+            prop_assert!(arrived.is_sorted_by_key(|(at, _)| *at));
+            prop_assert!(arrived[0].0 >= MS * latency);
+            prop_assert_eq!(arrived.into_iter().flat_map(|(_, bytes)| bytes).collect::<Vec<_>>(), sent);
+            prop_assert_eq!(pipe.bytes, 0);
+        }
+    }
+}

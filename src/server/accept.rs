@@ -1,0 +1,129 @@
+//! What happens to a connection when it is accepted: it is counted, its socket is set up, and its peer is found out.
+
+use std::{
+    any::Any,
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::{dev::Extensions, rt::net::TcpStream};
+use socket2::SockRef;
+
+use crate::{guard::Connections, lab::Peers};
+
+/// How many bytes the kernel holds for a peer that takes none. Left alone, Linux grows this to 4 MB.
+const SEND_BUFFER: usize = 256 * 1024;
+
+/// Who is at the other end of a connection; nobody, if the connection came in by the inner door without the lab.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub Option<SocketAddr>);
+
+/// A second handle of a connection's socket, to hang up by.
+#[derive(Clone, Debug)]
+pub struct Handle(pub Arc<socket2::Socket>);
+
+/// The listener that only the lab may come in by. It is on loopback, and speaks plain HTTP.
+#[derive(Debug)]
+pub struct InnerDoor {
+    listener: TcpListener,
+    address: SocketAddr,
+    peers: Peers,
+}
+
+impl InnerDoor {
+    /// Opens the door, on a free port.
+    ///
+    /// # Errors
+    /// Fails if the system has no port left.
+    pub fn open() -> io::Result<Self> {
+        let listener = super::listen::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        Ok(Self { address: listener.local_addr()?, listener, peers: Peers::default() })
+    }
+
+    /// Where the door is.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Those who come in by it.
+    #[must_use]
+    pub const fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    /// A handle of the socket, for the server to accept from.
+    ///
+    /// # Errors
+    /// Fails if the system refuses another handle.
+    pub fn take_socket(&self) -> io::Result<TcpListener> {
+        self.listener.try_clone()
+    }
+}
+
+/// Takes connections in.
+#[derive(Debug)]
+pub struct Reception {
+    connections: Arc<Connections>,
+    stall: Duration,
+    inner_door: Option<(SocketAddr, Peers)>,
+}
+
+impl Reception {
+    /// Returns a reception that counts in `connections`, and hangs up on peers that take nothing for `stall`.
+    #[must_use]
+    pub fn new(connections: &Arc<Connections>, stall: Duration, inner_door: Option<&InnerDoor>) -> Self {
+        let inner_door = inner_door.map(|door| (door.address, door.peers.clone()));
+        Self { connections: Arc::clone(connections), stall, inner_door }
+    }
+
+    /// Runs for each connection when it is accepted.
+    pub fn take_in(&self, io: &dyn Any, data: &mut Extensions) {
+        let Some((socket, is_tls)) = tcp_stream(io) else { return };
+        let peer = self.peer_of(socket);
+        data.insert(Peer(peer));
+        data.insert(self.connections.admit(peer.map(|peer| peer.ip())));
+        let options = SockRef::from(socket);
+        // What the system does not let us set stays as it is; the connection works all the same.
+        let _ = options.set_send_buffer_size(SEND_BUFFER);
+        let is_found_by_system = let_system_find_stalled_peer(&options, self.stall);
+        // A stream of HTTP/2 may stall while its connection does not, which the system cannot see.
+        if (is_tls || !is_found_by_system)
+            && let Ok(handle) = options.try_clone()
+        {
+            data.insert(Handle(Arc::new(handle)));
+        }
+    }
+
+    // ANCHOR: peer
+    /// The true peer: for a connection of the lab's, the client for whom the lab opened it.
+    fn peer_of(&self, socket: &TcpStream) -> Option<SocketAddr> {
+        let peer = socket.peer_addr().ok()?;
+        match &self.inner_door {
+            Some((door, peers)) if socket.local_addr().ok()? == *door => peers.true_peer(peer),
+            _ => Some(peer),
+        }
+    }
+    // ANCHOR_END: peer
+}
+
+/// The TCP stream below, and whether there is TLS between.
+fn tcp_stream(io: &dyn Any) -> Option<(&TcpStream, bool)> {
+    let tls = || io.downcast_ref::<actix_tls::accept::rustls_0_23::TlsStream<TcpStream>>();
+    let plain = io.downcast_ref::<TcpStream>().map(|stream| (stream, false));
+    plain.or_else(|| tls().map(|stream| (stream.get_ref().0, true)))
+}
+
+/// Lets the system close a connection whose peer takes no bytes (RFC 5482). actix itself would wait for ever.
+#[cfg(target_os = "linux")]
+fn let_system_find_stalled_peer(socket: &SockRef<'_>, stall: Duration) -> bool {
+    socket.set_tcp_user_timeout(Some(stall)).is_ok()
+}
+
+/// Elsewhere the worker's tick does it, for which it needs a handle of its own.
+#[cfg(not(target_os = "linux"))]
+const fn let_system_find_stalled_peer(_: &SockRef<'_>, _: Duration) -> bool {
+    false
+}

@@ -1,0 +1,165 @@
+//! A line that takes its time: latency, jitter, bandwidth.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::harness::{
+    Link, Reader, Request, Subscription, TestServer, Transport, lab::A_DAY, publisher::PostPublisher,
+};
+
+crate::on_transports! {
+    latency_delays_what_is_on_its_way_on_an_open_connection on [websocket, sse, poll, stream];
+    jitter_keeps_the_order on [websocket, sse, stream];
+    a_slow_line_loses_nothing on [websocket, sse, poll, stream];
+}
+
+async fn latency_delays_what_is_on_its_way_on_an_open_connection(transport: Transport) {
+    let server = TestServer::spawn_with_lab(&[]);
+    let link = Link::of(&server, "a").await;
+    let mut publisher = PostPublisher::open(&server, "room").await;
+    let mut direct = Reader::open(&server, transport, &Subscription::to("room").after("start")).await;
+    let mut through = link.reader(transport, Subscription::to("room").after("start")).await;
+    publisher.publish("", "before").await.published_id();
+    assert_eq!(through.texts(1).await, ["before"]);
+
+    link.set(json!({ "latency_ms": { "down": A_DAY } })).await;
+    publisher.publish("", "under way").await.published_id();
+    assert_eq!(direct.texts(2).await, ["before", "under way"]);
+    // Had it not been delayed, it would have been the next to arrive in any case; so the proof is in the cut below.
+    link.heal().await;
+    assert_eq!(through.texts(1).await, ["under way"], "what was under way arrives when the line is healed");
+}
+
+/// The counterpart of the test above: nothing arrives before.
+#[tokio::test]
+async fn what_is_under_way_has_not_arrived() {
+    let server = TestServer::spawn_with_lab(&[]);
+    let link = Link::of(&server, "a").await;
+    let mut direct = Reader::open(&server, Transport::Stream, &Subscription::to("room")).await;
+    let mut stream = link.ask(&link.get("/channels/room/stream")).await;
+    assert_eq!(stream.head().await.status, 200);
+
+    link.set(json!({ "latency_ms": { "down": A_DAY } })).await;
+    PostPublisher::open(&server, "room").await.publish("", "under way").await.published_id();
+    assert_eq!(direct.texts(1).await, ["under way"]);
+    link.cut().await;
+
+    let (rest, _) = stream.read_to_ending().await;
+    let rest = String::from_utf8_lossy(&rest).into_owned();
+    assert!(rest.contains("hello") && !rest.contains("under way"), "{rest}");
+}
+
+#[tokio::test]
+async fn latency_up_delays_requests_and_not_what_comes_down() {
+    let server = TestServer::spawn_with_lab(&[]);
+    let link = Link::of(&server, "a").await;
+    let mut reader = link.reader(Transport::Sse, Subscription::to("room")).await;
+    link.set(json!({ "latency_ms": { "up": A_DAY } })).await;
+
+    let mut delayed = link.ask(&link.post("/channels/room", "delayed")).await;
+    link.wait_for_exchanges(2).await;
+    PostPublisher::open(&server, "room").await.publish("", "direct").await.published_id();
+
+    assert_eq!(reader.texts(1).await, ["direct"]);
+    link.heal().await;
+    assert_eq!(delayed.head().await.status, 201);
+    assert_eq!(reader.texts(1).await, ["delayed"]);
+}
+
+/// The first request on a connection has TCP's handshake before it, which is a round trip more.
+#[tokio::test]
+async fn a_round_trip_takes_its_latency_and_the_first_one_twice_that() {
+    let server = TestServer::spawn_with_lab(&[]);
+    let link = Link::with(&server, "a", json!({ "latency_ms": 100 })).await;
+    let mut connection = link.connect().await;
+
+    for round_trips in [2, 1, 1] {
+        let began = Instant::now();
+        assert_eq!(connection.request(&link.get("/healthz")).await.status(), 200);
+        assert!(began.elapsed() >= Duration::from_millis(200) * round_trips, "{:?}", began.elapsed());
+    }
+}
+
+/// Also what a middlebox says itself has to travel.
+#[tokio::test]
+async fn a_refusal_takes_a_round_trip_too() {
+    let server = TestServer::spawn_with_lab(&[]);
+    let link = Link::with(&server, "a", json!({ "latency_ms": 100, "upgrade": "403" })).await;
+    let began = Instant::now();
+
+    let mut connection = link.ask(&Request::websocket(&link.target("/channels/room/ws"))).await;
+
+    assert_eq!(connection.head().await.status, 403);
+    assert!(began.elapsed() >= Duration::from_millis(400), "{:?}", began.elapsed());
+}
+
+async fn jitter_keeps_the_order(transport: Transport) {
+    let server = TestServer::spawn_with_lab(&[]);
+    let link = Link::with(&server, "a", json!({ "jitter_ms": 30, "seed": 7 })).await;
+    let mut reader = link.reader(transport, Subscription::to("room")).await;
+
+    PostPublisher::open(&server, "room").await.numbers(1..=100).await;
+
+    assert_eq!(reader.texts(100).await, (1..=100).map(|number| number.to_string()).collect::<Vec<_>>());
+}
+
+async fn a_slow_line_loses_nothing(transport: Transport) {
+    let server = TestServer::spawn_with_lab(&[]);
+    let link = Link::with(&server, "a", json!({ "bandwidth": 100_000, "latency_ms": 5, "jitter_ms": 5 })).await;
+    let mut reader = link.reader(transport, Subscription::to("room").after("start")).await;
+    let mut publisher = PostPublisher::open(&server, "room").await;
+    let texts: Vec<_> = (0..10).map(|number| number.to_string().repeat(3000)).collect();
+    for text in &texts {
+        publisher.publish("", text).await.published_id();
+    }
+
+    assert_eq!(reader.texts(10).await, texts);
+}
+
+#[tokio::test]
+async fn a_line_passes_no_more_than_its_bandwidth() {
+    let server = TestServer::spawn_with_lab(&[]);
+    let link = Link::with(&server, "a", json!({ "bandwidth": 20_000 })).await;
+    let text = "x".repeat(10_000);
+
+    for request in [link.post("/channels/room", &text), link.get("/channels/room/poll?after=start")] {
+        let began = Instant::now();
+        let status = link.connect().await.request(&request).await.status();
+        assert!(matches!(status, 200 | 201), "{status}");
+        assert!(began.elapsed() >= Duration::from_millis(450), "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn one_direction_may_be_slow_alone() {
+    let server = TestServer::spawn_with_lab(&[]);
+    let link = Link::with(&server, "a", json!({ "bandwidth": { "up": 10_000 } })).await;
+    let large = "x".repeat(1_000_000);
+    PostPublisher::open(&server, "room").await.publish("", &large).await.published_id();
+
+    // Down, this would take minutes.
+    let polled = link.connect().await.request(&link.get("/channels/room/poll?after=start")).await;
+    assert!(polled.text().contains(&large));
+
+    let began = Instant::now();
+    link.connect().await.request(&link.post("/channels/room", "x".repeat(5000))).await.published_id();
+    assert!(began.elapsed() >= Duration::from_millis(450), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_slow_line_that_is_healed_is_fast_at_once() {
+    let server = TestServer::spawn_with_lab(&[]);
+    let link = Link::of(&server, "a").await;
+    let large = "x".repeat(1_000_000);
+    PostPublisher::open(&server, "room").await.publish("", &large).await.published_id();
+    link.set(json!({ "bandwidth": 1000 })).await;
+
+    // At 1,000 bytes a second this takes a quarter of an hour.
+    let mut connection = link.ask(&link.get("/channels/room/poll?after=start")).await;
+    let head = connection.head().await;
+    link.heal().await;
+
+    let body = connection.body(&head).await;
+    assert!(String::from_utf8_lossy(&body).contains(&large));
+}
