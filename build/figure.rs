@@ -12,6 +12,8 @@ use serde_json::Value;
 ///
 /// `decimals` rounds a number to so many digits after the point; it is required for a number that isn't whole,
 /// since the digits that a float happens to have say nothing about how exact it is.
+///
+/// A list of texts is shown as lines, for what a program has printed or logged.
 pub fn value(path: &Path, place: &str, decimals: Option<&str>, text: &str) -> Result<String, String> {
     let document: Value =
         serde_json::from_str(text).map_err(|error| format!("{} is not JSON: {error}", path.display()))?;
@@ -21,9 +23,20 @@ pub fn value(path: &Path, place: &str, decimals: Option<&str>, text: &str) -> Re
         (Some(Value::Number(number)), Some(decimals)) => round(number.as_f64(), decimals),
         (Some(Value::Number(number)), None) if !number.is_f64() => Ok(group(&number.to_string())),
         (Some(Value::Number(_)), None) => Err(format!("{place} is not whole: say how many decimals to show")),
-        (Some(_), _) => Err(format!("{place} in {} is neither a number nor a text", path.display())),
+        (Some(Value::Array(items)), None) => lines(items).ok_or_else(|| unfit(path, place)),
+        (Some(_), _) => Err(unfit(path, place)),
         (None, _) => Err(format!("{} has nothing at {place}", path.display())),
     }
+}
+
+fn unfit(path: &Path, place: &str) -> String {
+    format!("{place} in {} is neither a number nor a text nor a list of texts", path.display())
+}
+
+/// The texts of a list, each on a line of its own; `None` if it is empty or holds anything else.
+fn lines(items: &[Value]) -> Option<String> {
+    let lines: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+    lines.filter(|lines| !lines.is_empty()).map(|lines| lines.join("\n"))
 }
 
 /// Goes from `value` to the part that one segment of a place names.

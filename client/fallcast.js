@@ -523,7 +523,7 @@ export class Channel extends EventTarget {
       // By the wall clock: others stand still while a laptop sleeps.
       const silence = Date.now() - this.#heardAt;
       if (this.#line && silence > heartbeat * HEARTBEATS_MISSED) {
-        this.#lose(this.#line, { why: `nothing came for ${silence} ms, though a heartbeat is due every ${heartbeat} ms` });
+        this.#lose(this.#line, { why: `nothing came for ${silence} ms; heartbeats are due every ${heartbeat} ms` });
       }
     }, heartbeat / 4);
   }
@@ -531,6 +531,7 @@ export class Channel extends EventTarget {
 
   // --- is anything held back? ---
 
+  // ANCHOR: audit
   /**
    * Some proxies and virus scanners let a stream begin and hold back its last event until the next one comes. What they
    * hold cannot be told from what never was; so ask beside the stream, now and then, where the channel stands.
@@ -566,6 +567,7 @@ export class Channel extends EventTarget {
       this.#lose(line, { why, wait: 0 });
     }, headStart);
   }
+  // ANCHOR_END: audit
 
   // --- what the page says ---
 
@@ -911,7 +913,7 @@ function openWebSocket(target, news) {
   const address = target.subscription("/ws", { format: "json" });
   address.protocol = address.protocol.replace("http", "ws");
   const Socket = target.options.WebSocket ?? globalThis.WebSocket;
-  if (!Socket) return failing(news, "there is no WebSocket in this runtime; pass one in as an option");
+  if (!Socket) return failing(news, "this runtime has no WebSocket; pass one in as an option");
   const socket = new Socket(address);
   let isOpen = false;
   socket.onopen = () => (isOpen = true);
@@ -1210,7 +1212,7 @@ class Publisher {
   publish(data, options) {
     return new Promise((resolve, reject) => {
       options.signal?.throwIfAborted();
-      if (this.#unsent.length + this.#sent.size >= PENDING) throw new PublishError(`${PENDING} publications are waiting already`);
+      if (this.#unsent.length + this.#sent.size >= PENDING) throw new PublishError(`${PENDING} publications wait already`);
       const publication = new Publication(data, options, resolve, reject);
       const { signal } = publication.settled;
       options.signal?.addEventListener("abort", () => this.#fail(publication, "aborted"), { signal });
@@ -1237,8 +1239,7 @@ class Publisher {
     // What is sent now may be under way for a while.
     const window = Math.max(0, (this.#target.keyWindow ?? KEY_WINDOW) - this.#patience);
     if (firstSentAt !== null && Date.now() - firstSentAt > window) {
-      const why = `no answer came for as long as the server knows the key ${key}; it may have been published or not`;
-      this.#fail(publication, why);
+      this.#fail(publication, `no answer came for as long as the server knows the key ${key}`);
     }
     return publication.settled.signal.aborted;
   }
@@ -1855,7 +1856,7 @@ function preferences({ transports = TRANSPORTS, shared }) {
   const known = Object.keys(openers).filter((name) => name !== "shared");
   const unknown = transports.find((name) => !known.includes(name));
   if (unknown !== undefined || transports.length === 0) {
-    throw new TypeError(`transports is a list of ${known.join(", ")}${unknown === undefined ? "" : `, and ${unknown} is none of them`}`);
+    throw new TypeError(`transports is a list of ${known.join(", ")}, unlike [${transports}]`);
   }
   return shared && canShare() ? ["shared", ...transports] : transports;
 }

@@ -26,6 +26,7 @@ impl Thing {
 
 const RESULTS: &str = r#"{
     "machine": "two cores", "rate": 5320000, "ratios": [1.5708], "none": null,
+    "log": ["0.1 ms  try", "0.9 ms  alive"], "nothing": [],
     "cells": [
         {"transport": "sse", "subscribers": 100, "cpu": 1},
         {"transport": "sse", "subscribers": 1000, "cpu": 2},
@@ -99,6 +100,15 @@ fn a_figure_is_chosen_from_a_list_by_what_it_is_about() {
     shows("{{#figure ../../benches/results/b.json:/cells/transport=sse,subscribers=1000/cpu}}", "2");
     fails("{{#figure ../../benches/results/b.json:/cells/transport=sse/cpu}}", "has nothing at");
     fails("{{#figure ../../benches/results/b.json:/cells/transport=poll/cpu}}", "has nothing at");
+}
+
+#[test]
+fn a_list_of_texts_is_shown_as_lines() {
+    shows("{{#figure ../../benches/results/b.json:/log}}", "0.1 ms  try\n0.9 ms  alive");
+    shows("{{#figure ../../benches/results/b.json:/log/1}}", "0.9 ms  alive");
+    fails("{{#figure ../../benches/results/b.json:/nothing}}", "/nothing in benches/results/b.json is neither");
+    fails("{{#figure ../../benches/results/b.json:/cells}}", "/cells in benches/results/b.json is neither");
+    fails("{{#figure ../../benches/results/b.json:/log 1}}", "/log in benches/results/b.json is neither");
 }
 
 #[test]

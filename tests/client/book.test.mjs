@@ -12,11 +12,15 @@ import { test } from "node:test";
 import { KEPT, record } from "../book/fallback-log.mjs";
 import { HANG_GUARD } from "../foreign/support/server.mjs";
 
-/** The decisions of a run, without what differs from run to run. */
+/** The decisions of a run. */
 function decisions({ silence, journey }) {
-  const withoutTimes = (line) => line.trim().replace(/[\d.]+ ms/g, "… ms");
-  const acts = journey.acts.map(({ name, faults, log }) => ({ name, faults, log: log.map(withoutTimes) }));
-  return { silence: { faults: silence.faults, log: silence.log.map(withoutTimes) }, acts };
+  const acts = journey.acts.map(({ name, faults, log }) => ({ name, faults, log: log.map(decision) }));
+  return { silence: { faults: silence.faults, log: silence.log.map(decision) }, acts };
+}
+
+/** A line of the log without what differs from run to run: times and cursors. */
+function decision(line) {
+  return line.trim().replace(/[\d.]+ ms/g, "TIME").replace(/[a-z0-9]{10}\.\d+/g, "CURSOR");
 }
 
 test("a run over a link that gets worse, heals and breaks leads to the decisions that the book shows", HANG_GUARD, async () => {
