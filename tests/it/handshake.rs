@@ -101,16 +101,25 @@ async fn a_key_that_is_not_sixteen_bytes_in_base64_gets_400() {
 
 #[tokio::test]
 async fn http_1_0_cannot_upgrade() {
+    assert_eq!(status_over_http_1_0(Request::websocket(ADDRESS)).await, "400");
+}
+
+/// As nginx passes a handshake on, unless it is told more.
+#[tokio::test]
+async fn a_proxy_that_takes_upgrade_off_and_speaks_http_1_0_hears_what_is_missing() {
+    assert_eq!(status_over_http_1_0(Request::websocket(ADDRESS).without("Upgrade")).await, "426");
+}
+
+async fn status_over_http_1_0(request: Request) -> String {
     let server = TestServer::spawn(&[]);
     let mut connection = Connection::open(server.address()).await;
-    let request = String::from_utf8(Request::websocket(ADDRESS).to_bytes("localhost")).expect("a request is text");
+    let request = String::from_utf8(request.to_bytes("localhost")).expect("a request is text");
 
     connection.write(request.replacen("HTTP/1.1", "HTTP/1.0", 1).as_bytes()).await;
 
     let answer = connection.read_to_end().await;
     let answer = String::from_utf8_lossy(&answer);
-    let status = answer.split(' ').nth(1);
-    assert_eq!(status, Some("400"), "{answer}");
+    answer.split(' ').nth(1).expect("an answer has a status").to_owned()
 }
 
 #[tokio::test]

@@ -13,11 +13,16 @@ use crate::transport::{negotiate, problem::Problem};
 /// # Errors
 /// Names the part that is missing or wrong.
 pub fn check(request: &HttpRequest) -> Result<(), Problem> {
-    if request.version() != Version::HTTP_11 {
-        return Err(bad_handshake("a WebSocket is opened with HTTP/1.1 (RFC 6455 §4.2.1)"));
+    if request.version() > Version::HTTP_11 {
+        return Err(wrong_version());
     }
+    // Before the version, for a proxy that does not pass `Upgrade` on often speaks HTTP/1.0 as well; this tells more.
     if !negotiate::is_websocket(request.headers()) {
-        return Err(upgrade_required("`Upgrade` is not `websocket` and nothing else"));
+        let detail = "`Upgrade` is not `websocket` and nothing else (a proxy may have taken it off)";
+        return Err(upgrade_required(detail));
+    }
+    if request.version() != Version::HTTP_11 {
+        return Err(wrong_version());
     }
     if !is_for_connection(request) {
         return Err(upgrade_required("`Connection: Upgrade` is missing"));
@@ -59,6 +64,10 @@ pub fn upgrade_required(detail: &str) -> Problem {
 /// The key is missing, given twice, or not 16 bytes in base64 (RFC 6455 §4.2.1, item 5).
 pub fn bad_key() -> Problem {
     bad_handshake("`Sec-WebSocket-Key` must be given once and be 16 bytes in base64")
+}
+
+fn wrong_version() -> Problem {
+    bad_handshake("a WebSocket is opened with HTTP/1.1 (RFC 6455 §4.2.1)")
 }
 
 fn bad_handshake(detail: &str) -> Problem {
