@@ -273,8 +273,11 @@ export class Channel extends EventTarget {
     this.#takeHello(hello);
     this.#publisher.line = line;
     this.#watch();
-    this.#expect(line, hello.head);
-    this.#planAudit(line, this.#options.headStart);
+    const { headStart } = this.#options;
+    const opening = Date.now() - line.beganAt;
+    // The head start has begun with the attempt. But a network that took so long for the hello may need it again.
+    this.#expect(line, hello.head, Math.max(headStart - opening, opening));
+    this.#planAudit(line, headStart);
     // What stands behind a shared connection, its host tells.
     if (transport !== "shared") this.#turn("open", `${transport} is alive`, transport);
     this.#planProbe();
@@ -552,20 +555,25 @@ export class Channel extends EventTarget {
     }, wait);
   }
 
-  /** What lies before the head must come, or something holds it back. @param {Attempt} line @param {string | null} [head] */
-  #expect(line, head) {
+  /**
+   * What lies before the head must come, or something holds it back.
+   *
+   * @param {Attempt} line
+   * @param {string | null} [head]
+   * @param {number} [patience] in ms, since the last event
+   */
+  #expect(line, head, patience = this.#options.headStart) {
     clearTimeout(this.#dueTimer);
     const isDue = () => line === this.#line && (compareCursors(head ?? "", this.#cursor ?? "") ?? 0) > 0;
     if (!HELD.includes(line.transport) || this.#options.echo === false || !isDue()) return;
-    const { headStart } = this.#options;
     const news = this.#news;
     this.#dueTimer = setTimer(() => {
       if (!isDue()) return;
       if (news !== this.#news) return this.#expect(line, head);
-      const why = `${head} is held back: nothing after ${this.#cursor} came for ${headStart} ms`;
+      const why = `${head} is held back: nothing after ${this.#cursor} came for ${patience} ms`;
       this.#beat(line.transport, why);
       this.#lose(line, { why, wait: 0 });
-    }, headStart);
+    }, patience);
   }
   // ANCHOR_END: audit
 
@@ -668,6 +676,7 @@ export class Channel extends EventTarget {
 
 /** One try of one transport. From its hello on, a line. */
 class Attempt {
+  beganAt = Date.now();
   #line;
   #isAlive = false;
   #isOver = false;
