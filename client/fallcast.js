@@ -1042,12 +1042,12 @@ function openLongPoll(target, news) {
       // No cache has this address yet, and no request to it is in flight: browsers queue requests for equal addresses.
       const response = await request({ after, wait: `${wait}ms`, _: randomName() });
       if (!response.ok) return news.end(await endOfAnswer(response));
-      if (!hasType(response, "application/json")) return news.end({ why: "somebody else answered, and not in JSON" });
+      if (!hasType(response, "application/json")) return news.end({ why: "what came is not JSON" });
       // A poll that carries a cursor is not greeted. That an answer begins to arrive says as much, however long it takes.
       if (wait === 0) news.event("hello", { cursor: after.includes(".") ? after : undefined, ...greeting });
       const { cursor, events } = await response.json();
       if (Number(response.headers.get("age")) > 0 || (compareCursors(cursor, after) ?? 0) < 0 && !events.some(isGap)) {
-        return news.end({ why: "a cache answered instead of the server" });
+        return news.end({ why: "a cache answered" });
       }
       tellEach(events, news);
       news.event("heartbeat", { cursor });
