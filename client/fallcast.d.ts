@@ -351,6 +351,8 @@ declare class Target {
     address(path: string, parameters: Record<string, string | number | undefined>): URL;
     /** The address of a subscription. @param {string} path @param {Record<string, string | undefined>} [more] */
     subscription(path: string, more?: Record<string, string | undefined>): URL;
+    /** Where the channel stands, or null if nobody answers. @param {string} after */
+    head(after: string): Promise<any>;
     /** Ends the stay in the channel at once, which otherwise ends after a grace. */
     sayGoodbye(): void;
 }
@@ -396,7 +398,7 @@ declare class Publication {
     text: any;
     isJson: boolean;
     /** When it was first handed to the network. @type {number | null} */ firstSentAt: number | null;
-    isDone: boolean;
+    /** Ends what waits for the outcome. */ settled: AbortController;
     /**
      * @param {any} data
      * @param {{ type?: string, contentType?: string, key?: string }} options

@@ -276,7 +276,7 @@ export class Channel extends EventTarget {
     const { headStart } = this.#options;
     const opening = Date.now() - line.beganAt;
     // The head start has begun with the attempt. But a network that took so long for the hello may need it again.
-    this.#expect(line, hello.head, Math.max(headStart - opening, opening));
+    this.#expect(line, hello.head, Math.max(headStart - opening, 2 * opening));
     this.#planAudit(line, headStart);
     // What stands behind a shared connection, its host tells.
     if (transport !== "shared") this.#turn("open", `${transport} is alive`, transport);
@@ -572,6 +572,8 @@ export class Channel extends EventTarget {
       if (news !== this.#news) return this.#expect(line, head);
       const why = `${head} is held back: nothing after ${this.#cursor} came for ${patience} ms`;
       this.#beat(line.transport, why);
+      // It may have been slow and no more. Either way it is not to be tried again at once.
+      this.#proven.delete(line.transport);
       this.#lose(line, { why, wait: 0 });
     }, patience);
   }

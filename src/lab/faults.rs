@@ -76,6 +76,27 @@ pub struct Faults {
 }
 // ANCHOR_END: faults
 
+/// The fields, as they are written.
+const FIELDS: [&str; 17] = [
+    "preset",
+    "seed",
+    "only",
+    "latency_ms",
+    "jitter_ms",
+    "bandwidth",
+    "upgrade",
+    "buffer",
+    "hold_events",
+    "idle",
+    "cut",
+    "refuse_ms",
+    "unavailable_ms",
+    "slow_reader",
+    "duplicate",
+    "truncate",
+    "drop_answer",
+];
+
 /// A kind of exchange, by what its request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -298,7 +319,8 @@ impl Faults {
             "truncate" => self.truncate = read(field, value)?,
             "drop_answer" => self.drop_answer = read(field, value)?,
             unknown => {
-                return Err(BadFaults::new(unknown, "there is no such fault; the faults are listed at /book/lab.html"));
+                let reason = format_args!("there is no such field; the fields are {}", FIELDS.join(", "));
+                return Err(BadFaults::new(unknown, reason));
             }
         }
         Ok(())
@@ -514,7 +536,7 @@ mod tests {
     #[test]
     fn a_refusal_names_the_field_and_the_remedy() {
         for (json, field, remedy) in [
-            (json!({"latncy_ms": 5}), "latncy_ms", "no such fault"),
+            (json!({"latncy_ms": 5}), "latncy_ms", "the fields are preset, seed, only, latency_ms, "),
             (json!({"latency_ms": "5"}), "latency_ms", "write a whole number, or {\"up\": N, \"down\": N}"),
             (json!({"latency_ms": {"upward": 5}}), "latency_ms", "write a whole number"),
             (json!({"latency_ms": 90_000_000}), "latency_ms", "at most 86400000 ms"),
@@ -539,6 +561,13 @@ mod tests {
             let fault = refused(json.clone());
             assert_eq!(fault.field, field, "{json}: {fault}");
             assert!(fault.reason.contains(remedy), "{json}: {fault}");
+        }
+    }
+
+    #[test]
+    fn the_fields_that_are_named_are_those_that_there_are() {
+        for field in FIELDS {
+            assert_eq!(Faults::default().set(field, Value::Null), Ok(()), "{field}");
         }
     }
 

@@ -7,17 +7,27 @@
 use std::{
     collections::HashMap,
     fmt,
+    future::pending,
     hint::black_box,
     str::FromStr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use serde::{Serialize, Serializer};
 use thiserror::Error;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::broadcast::{self, error::RecvError},
+    time::Instant,
+};
 
 use super::faults::{ExchangeKind, Faults};
+
+/// How many changes of a link are kept for an exchange that has not seen them yet. Then the oldest are forgotten.
+const UNSEEN_CHANGES: usize = 16;
 
 /// The bounds of a registry.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +106,9 @@ struct Setting {
 /// All links of one server.
 #[derive(Debug)]
 pub struct Links {
-    links: Mutex<HashMap<LinkName, Link>>,
+    by_name: Mutex<HashMap<LinkName, Link>>,
+    /// How many links there have been.
+    lives: AtomicU64,
     limits: LinkLimits,
 }
 
@@ -104,7 +116,10 @@ pub struct Links {
 struct Link {
     /// `None` as long as nobody has created the link: it is healthy, and there only while it is used.
     secret: Option<String>,
-    setting: watch::Sender<Setting>,
+    setting: Setting,
+    changes: broadcast::Sender<Setting>,
+    /// Which link this is, since others have had its name before.
+    life: u64,
     exchanges: usize,
     total: u64,
     used: Instant,
@@ -121,8 +136,10 @@ pub struct Exchange {
 struct Attached {
     links: Arc<Links>,
     name: LinkName,
+    life: u64,
     number: u64,
-    setting: watch::Receiver<Setting>,
+    setting: Setting,
+    changes: broadcast::Receiver<Setting>,
 }
 
 /// What is wrong for one exchange, and since when.
@@ -154,7 +171,7 @@ impl Links {
     /// Returns a registry without links.
     #[must_use]
     pub fn new(limits: LinkLimits) -> Self {
-        Self { links: Mutex::default(), limits }
+        Self { by_name: Mutex::default(), lives: AtomicU64::new(0), limits }
     }
 
     /// Sets a link's faults, in place of all that it had. The link is created if nobody has done so yet.
@@ -166,7 +183,7 @@ impl Links {
         if !links.contains_key(name) {
             make_room(&mut links, self.limits.links)?;
         }
-        let link = links.entry(name.clone()).or_insert_with(Link::new);
+        let link = links.entry(name.clone()).or_insert_with(|| self.new_link());
         match &link.secret {
             Some(secret) if !authority.suffices(secret) => Err(LinkError::NotYours),
             Some(_) => {
@@ -228,12 +245,14 @@ impl Links {
             // A link that nobody could put faults on is as good as none.
             return Exchange::healthy(kind);
         }
-        let link = links.entry(name.clone()).or_insert_with(Link::new);
+        let link = links.entry(name.clone()).or_insert_with(|| self.new_link());
         let attached = Attached {
             links: Arc::clone(self),
             name: name.clone(),
+            life: link.life,
             number: link.total,
-            setting: link.setting.subscribe(),
+            setting: link.setting.clone(),
+            changes: link.changes.subscribe(),
         };
         link.exchanges += 1;
         link.total += 1;
@@ -244,7 +263,7 @@ impl Links {
     fn detach(&self, attached: &Attached) {
         let mut links = self.lock();
         let Some(link) = links.get_mut(&attached.name) else { return };
-        if !link.setting.subscribe().same_channel(&attached.setting) {
+        if link.life != attached.life {
             // The link gave way while it was nobody's, and this is another of the same name.
             return;
         }
@@ -255,8 +274,21 @@ impl Links {
         }
     }
 
+    fn new_link(&self) -> Link {
+        let now = Instant::now();
+        Link {
+            secret: None,
+            setting: Setting { faults: Arc::default(), since: now, first: 0 },
+            changes: broadcast::Sender::new(UNSEEN_CHANGES),
+            life: self.lives.fetch_add(1, Ordering::Relaxed),
+            exchanges: 0,
+            total: 0,
+            used: now,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<LinkName, Link>> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -273,11 +305,6 @@ fn make_room(links: &mut HashMap<LinkName, Link>, most: usize) -> Result<(), Lin
 }
 
 impl Link {
-    fn new() -> Self {
-        let setting = Setting { faults: Arc::default(), since: Instant::now(), first: 0 };
-        Self { secret: None, setting: watch::Sender::new(setting), exchanges: 0, total: 0, used: Instant::now() }
-    }
-
     fn set(&mut self, mut faults: Faults) {
         faults.seed.get_or_insert_with(|| fastrand::u32(..));
         self.replace(faults);
@@ -290,11 +317,13 @@ impl Link {
 
     fn replace(&mut self, faults: Faults) {
         self.used = Instant::now();
-        self.setting.send_replace(Setting { faults: Arc::new(faults), since: self.used, first: self.total });
+        self.setting = Setting { faults: Arc::new(faults), since: self.used, first: self.total };
+        // Nobody listens when no exchange is open.
+        let _ = self.changes.send(self.setting.clone());
     }
 
     fn view(&self, name: &LinkName) -> LinkView {
-        let faults = Arc::clone(&self.setting.borrow().faults);
+        let faults = Arc::clone(&self.setting.faults);
         LinkView { link: name.clone(), faults, exchanges: self.exchanges, total: self.total }
     }
 }
@@ -312,27 +341,33 @@ impl Exchange {
         self.kind
     }
 
-    /// What is wrong now.
-    pub fn conditions(&mut self) -> Conditions {
-        let Some(attached) = &mut self.link else { return Conditions::healthy() };
-        let setting = attached.setting.borrow_and_update().clone();
-        let faults = if setting.faults.are_for(self.kind) { setting.faults } else { Arc::default() };
+    /// What is wrong, as far as it was told.
+    #[must_use]
+    pub fn conditions(&self) -> Conditions {
+        let Some(attached) = &self.link else { return Conditions::healthy() };
+        let setting = &attached.setting;
+        let faults = if setting.faults.are_for(self.kind) { Arc::clone(&setting.faults) } else { Arc::default() };
         let ordinal = attached.number.cast_signed() - setting.first.cast_signed();
         Conditions { faults, since: setting.since, ordinal }
     }
 
-    /// Waits until something else is wrong, and returns it. Without a link, nothing ever changes. It may be dropped and
-    /// called again without a change being missed.
+    /// Waits until something else is wrong, and returns it. Without a link, nothing ever changes.
+    ///
+    /// Each change is told in its turn, for even a fault that is healed at once may have cut an exchange meanwhile. It may
+    /// be dropped and called again without a change being missed.
     pub async fn changed(&mut self) -> Conditions {
-        let is_open = match &mut self.link {
-            Some(attached) => attached.setting.changed().await.is_ok(),
-            None => false,
-        };
-        if !is_open {
-            // The link has given way to another of its name or was never there; for this exchange nothing changes any more.
-            std::future::pending::<()>().await;
+        let Some(attached) = &mut self.link else { return pending().await };
+        loop {
+            match attached.changes.recv().await {
+                Ok(setting) => {
+                    attached.setting = setting;
+                    return self.conditions();
+                }
+                Err(RecvError::Lagged(_)) => {}
+                // The link has given way to another; for this exchange nothing changes any more.
+                Err(RecvError::Closed) => return pending().await,
+            }
         }
-        self.conditions()
     }
 }
 
@@ -462,19 +497,20 @@ mod tests {
         assert!(links.show(&name("new")).is_none());
     }
 
-    #[test]
-    fn exchanges_are_counted_and_numbered_from_the_last_change() {
+    #[tokio::test]
+    async fn exchanges_are_counted_and_numbered_from_the_last_change() {
         let links = links(9);
         created(&links, "mine");
         let mut open = links.attach(&name("mine"), ExchangeKind::Sse);
         drop(links.attach(&name("mine"), ExchangeKind::Sse));
         links.put(&name("mine"), slow(), Authority::Operator).expect("an operator may");
-        let mut later = links.attach(&name("mine"), ExchangeKind::Sse);
+        let later = links.attach(&name("mine"), ExchangeKind::Sse);
 
         let view = links.show(&name("mine")).expect("it was created");
         assert_eq!((view.exchanges, view.total), (2, 3));
-        assert_eq!(open.conditions().ordinal, -2);
-        assert!(open.conditions().came_later());
+        let open = open.changed().await;
+        assert_eq!(open.ordinal, -2);
+        assert!(open.came_later());
         assert_eq!(later.conditions().ordinal, 0);
         assert!(!later.conditions().came_later());
     }
@@ -499,6 +535,25 @@ mod tests {
 
         links.heal(&name("mine"), Authority::Operator).expect("an operator may");
         assert_eq!(*exchange.changed().await.faults, Faults::default());
+    }
+
+    #[tokio::test]
+    async fn changes_are_told_one_after_the_other_and_only_the_last_ones_if_there_are_too_many() {
+        let links = links(9);
+        created(&links, "mine");
+        let seeds = |seeds: std::ops::Range<u32>| {
+            for seed in seeds {
+                let faults = Faults { seed: Some(seed), ..Faults::default() };
+                links.put(&name("mine"), faults, Authority::Operator).expect("an operator may");
+            }
+        };
+        let mut exchange = links.attach(&name("mine"), ExchangeKind::Sse);
+        seeds(0..3);
+        for seed in 0..3 {
+            assert_eq!(exchange.changed().await.faults.seed, Some(seed));
+        }
+        seeds(0..100);
+        assert_eq!(exchange.changed().await.faults.seed, Some(84));
     }
 
     #[test]

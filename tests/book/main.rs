@@ -2,12 +2,13 @@
 //!
 //! The commands in the book run against a real server, through `sh`, `curl` and `hexdump`. When the server's output
 //! has changed on purpose, `FALLCAST_BOOK=write cargo test --test book` writes the new output into the chapters, and
-//! the new counts of bytes beside them.
+//! the new counts of bytes and the lab's presets beside them.
 
 mod bytes;
 mod chapters;
 mod console;
 mod directives;
+mod lab;
 mod markdown;
 mod names;
 #[cfg(feature = "book")]

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { cut, hang, holdAfter, holdLast, mute, refuse, sequence, serve } from "./support/server.mjs";
+import { cut, hang, holdAfter, holdLast, mute, refuse, sequence, serve, slow } from "./support/server.mjs";
 import { numbers, world } from "./support/world.mjs";
 
 const TRANSPORTS = ["websocket", "sse", "long-poll", "stream"];
@@ -296,6 +296,19 @@ for (const transport of ["sse", "stream"]) {
     assert.match(subscriber.why("beaten", transport), /e1\.3 is held back/);
   });
 
+  test(`${transport}: what begins to hold back in the middle is found out by asking beside it, sooner than by silence`, async (test) => {
+    const { clock, server, open } = world(test, { heartbeat: 20_000 });
+    const subscriber = await open({ transports: [transport, "long-poll"], after: "start", reprobe: 0 }).isOn(transport);
+    server.publish(1);
+    await subscriber.hears(1);
+    const [line] = server.of(transport);
+    line.send = () => {};
+    server.publish(2);
+    await clock.advance(21_000);
+    assert.deepEqual(subscriber.heard, [1, 2]);
+    assert.equal(subscriber.channel.transport, "long-poll");
+  });
+
   test(`${transport}: what holds back even the hello loses the race`, async (test) => {
     const { clock, server, open } = world(test, { rules: { [transport]: holdLast } });
     const subscriber = open({ transports: [transport, "long-poll"], reprobe: 0 });
@@ -304,6 +317,15 @@ for (const transport of ["sse", "stream"]) {
     server.publish("at once");
     await clock.settle();
     assert.deepEqual(subscriber.heard, ["at once"]);
+  });
+
+  test(`${transport}: a slow line, over which something comes all the time, is not suspected`, async (test) => {
+    const { clock, server, open } = world(test, { rules: { [transport]: slow(400) } });
+    server.publishNumbers(1, 10);
+    const subscriber = await open({ transports: [transport, "long-poll"], after: "start" }).isOn(transport);
+    assert.deepEqual(await subscriber.hears(10), numbers(1, 10));
+    await clock.advance(2_000);
+    assert.deepEqual(subscriber.decisions(), [`${transport} try`, `${transport} alive`]);
   });
 
   test(`${transport}: a line over which everything comes is not suspected, however busy it is`, async (test) => {

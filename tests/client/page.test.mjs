@@ -93,6 +93,17 @@ test("of two reasons to pause, both must pass", async (test) => {
   await subscriber.is("open");
 });
 
+test("what was learned of one network is forgotten with it", async (test) => {
+  const browser = page(test);
+  const { server, open } = world(test, { rules: { websocket: refuse() } });
+  const subscriber = await open({ reprobe: 60_000 }).isOn("sse");
+  browser.goOffline();
+  server.rules.websocket = serve;
+  browser.goOnline();
+  await subscriber.isOn("websocket");
+  assert.equal(server.of("sse").length, 1);
+});
+
 test("a pause begins once, however often it is announced", async (test) => {
   const browser = page(test);
   const { clock, server, open } = world(test);

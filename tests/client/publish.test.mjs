@@ -238,6 +238,28 @@ test("a refusal for the moment is waited out, for as long as the server says", a
   assert.deepEqual((await clock.outcome(publishing)).value, { id: "e1.1" });
 });
 
+for (const transport of ["websocket", "sse"]) {
+  test(`${transport}: who publishes too fast is slowed down, and keeps the order`, async (test) => {
+    // Five at once, and then one every 100 ms.
+    let [tokens, filledAt] = [5, 0];
+    const limited = (attempt, server) => {
+      filledAt ||= Date.now();
+      for (; tokens < 5 && Date.now() - filledAt >= 100; filledAt += 100) tokens += 1;
+      const tooFast = { type: "about:blank", title: "Too Many Requests", status: 429, detail: "slow down" };
+      if (tokens > 0) {
+        tokens -= 1;
+        server.serve(attempt);
+      } else if (attempt.command) attempt.send({ error: tooFast, ref: attempt.command.ref });
+      else attempt.refuse(429, { problem: tooFast });
+    };
+    const { clock, server, open } = world(test, { rules: { command: limited, publish: limited } });
+    const { channel } = await open({ transports: [transport] }).isOn(transport);
+    const { value } = await clock.outcome(Promise.all(numbers(1, 40).map((number) => channel.publish(number))));
+    assert.equal(value.length, 40);
+    assert.deepEqual(published(server), numbers(1, 40));
+  });
+}
+
 test("a refusal by somebody on the way is told with its status", async (test) => {
   const { clock, open } = world(test, { rules: { publish: refuse(403) } });
   const { channel } = await open({ transports: ["sse"] }).isOn("sse");

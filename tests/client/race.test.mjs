@@ -365,6 +365,17 @@ test("a probe that stays silent is given up, and the line lives on", async (test
   assert.deepEqual(await subscriber.hears(1), ["still here"]);
 });
 
+test("a probe that is turned away for good does not end a channel that lives", async (test) => {
+  const { clock, server, open } = world(test, { rules: { websocket: sequence(refuse(), closeWith(4001, "no"), serve) } });
+  const subscriber = await open({ reprobe: 1_000 }).isOn("sse");
+  await clock.until(() => server.of("websocket").length === 2);
+  await clock.settle();
+  assert.equal(subscriber.channel.state, "open");
+  server.publish("still here");
+  assert.deepEqual(await subscriber.hears(1), ["still here"]);
+  await subscriber.isOn("websocket");
+});
+
 test("with reprobe 0 the channel stays where it is", async (test) => {
   const { clock, server, open } = world(test, { rules: { websocket: sequence(refuse(), serve) } });
   const subscriber = await open({ reprobe: 0 }).isOn("sse");
@@ -391,6 +402,16 @@ test("a reconnect does not pay again for what was beaten before", async (test) =
   const count = server.attempts.length;
   await subscriber.isOn("sse");
   assert.equal(server.attempts[count].kind, "sse");
+});
+
+test("a transport that has won its place back is tried first again", async (test) => {
+  const { server, open } = world(test, { rules: { websocket: sequence(refuse(), serve) } });
+  const subscriber = await open({ reprobe: 1_000 }).isOn("sse");
+  await subscriber.isOn("websocket");
+  const count = server.attempts.length;
+  server.live[0].cut();
+  await subscriber.isOn("websocket");
+  assert.equal(server.attempts[count].kind, "websocket");
 });
 
 test("a transport that dies again and again without delivering anything is no better than a blocked one", async (test) => {

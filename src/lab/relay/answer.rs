@@ -22,12 +22,13 @@ pub enum Part {
 }
 
 impl Part {
-    /// How many bytes of the body it is.
+    /// How many bytes it takes in a buffer.
     #[must_use]
-    pub const fn size_of_body(&self) -> usize {
+    pub const fn size(&self) -> usize {
         match self {
+            Self::Head(head) => head.bytes.len(),
             Self::Data(bytes) => bytes.len(),
-            Self::Head(_) | Self::End => 0,
+            Self::End => 0,
         }
     }
 }

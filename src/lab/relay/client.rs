@@ -1,13 +1,14 @@
 //! The client's end: every byte from a client and to a client passes through [`Client`], and so does every ending.
 
 use std::{
-    io,
+    future::poll_fn,
+    io::{self, IoSlice},
     pin::{Pin, pin},
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::BytesMut;
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
@@ -58,6 +59,12 @@ impl<L: Line> Client<L> {
         Self { line, input: BytesMut::new(), has_ended: false }
     }
 
+    /// Whether it has closed its half.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
     /// How many more bytes its input takes.
     #[must_use]
     pub fn room(&self) -> usize {
@@ -74,20 +81,33 @@ impl<L: Line> Client<L> {
         read
     }
 
-    /// Writes bytes until there are none left.
+    /// Writes some bytes and returns how many.
     ///
     /// # Errors
     /// Fails when the connection has broken.
-    pub fn poll_write(&mut self, context: &mut Context<'_>, bytes: &mut Bytes) -> Poll<io::Result<()>> {
-        poll_write(&mut self.line, bytes, context)
+    pub fn poll_write(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.line).poll_write_vectored(context, slices)
     }
 
-    /// Writes bytes.
+    /// Sees to it that what was written is on its way, and not waiting in a layer between.
     ///
     /// # Errors
     /// Fails when the connection has broken.
-    pub async fn write(&mut self, mut bytes: Bytes) -> io::Result<()> {
-        std::future::poll_fn(|context| self.poll_write(context, &mut bytes)).await
+    pub fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.line).poll_flush(context)
+    }
+
+    /// Writes an answer of the lab's own.
+    ///
+    /// # Errors
+    /// Fails when the connection has broken.
+    pub async fn answer(&mut self, answer: &[u8]) -> io::Result<()> {
+        let mut left = answer;
+        while !left.is_empty() {
+            let written = poll_fn(|context| self.poll_write(context, &[IoSlice::new(left)])).await?;
+            left = &left[written..];
+        }
+        poll_fn(|context| self.poll_flush(context)).await
     }
 
     /// Ends the connection in order.
@@ -127,20 +147,4 @@ pub(super) fn poll_read(
     // The future keeps nothing between two calls, so a new one does as well as the one before.
     let read: Pin<&mut _> = pin!(stream.read_buf(&mut room));
     read.poll(context)
-}
-
-/// Writes until nothing is left, and through any layer that keeps some of it.
-pub(super) fn poll_write(
-    stream: &mut (impl AsyncWrite + Unpin),
-    bytes: &mut Bytes,
-    context: &mut Context<'_>,
-) -> Poll<io::Result<()>> {
-    while !bytes.is_empty() {
-        let written = ready!(Pin::new(&mut *stream).poll_write(context, bytes))?;
-        if written == 0 {
-            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-        }
-        bytes.advance(written);
-    }
-    Pin::new(stream).poll_flush(context)
 }

@@ -1,12 +1,14 @@
 //! The far end of an exchange: the server, or a middlebox that answers in its place.
 
 use std::{
-    io,
+    io::{self, IoSlice},
     net::SocketAddr,
+    pin::Pin,
     task::{Context, Poll},
 };
 
 use bytes::{Bytes, BytesMut};
+use tokio::io::AsyncWrite;
 
 use super::client;
 use crate::lab::peers::{Peers, RelayedStream};
@@ -80,17 +82,16 @@ impl Far {
         read
     }
 
-    /// Writes bytes until there are none left.
+    /// Writes some bytes and returns how many.
     ///
     /// # Errors
     /// Fails when the connection has broken.
-    pub fn poll_write(&mut self, context: &mut Context<'_>, bytes: &mut Bytes) -> Poll<io::Result<()>> {
+    pub fn poll_write(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match &mut self.end {
-            End::Server(stream) => client::poll_write(stream, bytes, context),
+            End::Server(stream) => Pin::new(stream).poll_write_vectored(context, slices),
             End::Middlebox(answer) => {
-                bytes.clear();
                 self.input.extend(answer.take().unwrap_or_default());
-                Poll::Ready(Ok(()))
+                Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()))
             }
         }
     }

@@ -9,12 +9,15 @@
 //! A connection carries one exchange after the other, each over the link that its request names. An exchange is one task
 //! with two sockets and no lock; on a healthy link it reads, writes, and has no timer.
 
+mod alarm;
 mod answer;
 mod body;
 mod client;
+mod down;
 mod exchange;
 mod far;
 mod request;
+mod up;
 pub mod words;
 
 use std::{future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, task::Poll, time::Duration};
@@ -148,7 +151,7 @@ impl<L: Line> Visit<L> {
     }
 
     async fn answer(&mut self, answer: Bytes) -> After {
-        match self.client.write(answer).await {
+        match self.client.answer(&answer).await {
             Ok(()) => After::Close,
             Err(_) => After::Gone,
         }

@@ -1,4 +1,6 @@
 //! A proxy that buffers: it holds an answer, head included, until its buffer is full, or until the answer is whole.
+//!
+//! A full buffer passes as a block, and its end may lie in the middle of an event. The first one begins with the head.
 
 use std::collections::VecDeque;
 
@@ -41,11 +43,40 @@ impl Buffering {
             return pass(part);
         };
         let is_end = matches!(part, Part::End);
-        self.bytes += part.size_of_body();
+        self.bytes += part.size();
         self.held.push_back(part);
-        if is_end || self.bytes >= limit {
+        if is_end {
             self.release(pass);
+        } else if self.bytes >= limit {
+            self.pass_blocks(limit, pass);
         }
+    }
+
+    /// Passes what fills whole buffers. The rest waits.
+    fn pass_blocks(&mut self, block: usize, pass: &mut impl FnMut(Part)) {
+        let mut full = self.bytes - self.bytes % block;
+        self.bytes %= block;
+        while let Some(part) = self.held.pop_front() {
+            match part {
+                Part::Data(mut data) if data.len() > full => {
+                    let rest = data.split_off(full);
+                    if !data.is_empty() {
+                        pass(Part::Data(data));
+                    }
+                    return self.held.push_front(Part::Data(rest));
+                }
+                part => {
+                    full = full.saturating_sub(part.size());
+                    pass(part);
+                }
+            }
+        }
+    }
+
+    /// Drops what is held, but for the head: what a proxy does that gives an answer up.
+    pub fn lose(&mut self, pass: &mut impl FnMut(Part)) {
+        self.bytes = 0;
+        self.held.drain(..).filter(|part| matches!(part, Part::Head(_))).for_each(pass);
     }
 
     /// Passes what is held.
@@ -93,7 +124,30 @@ mod tests {
 
     #[test]
     fn a_buffer_passes_when_it_is_full_and_begins_to_fill_again() {
-        check(Some(UNTIL_10), Head::default(), &[5, 5, 9, 20, 3], &[0, 0, 3, 0, 2, 0, 2]);
+        check(Some(UNTIL_10), Head::default(), &[5, 5, 9, 20, 3], &[0, 0, 3, 0, 2, 2, 2]);
+    }
+
+    #[test]
+    fn a_block_ends_where_the_buffer_does_and_the_first_one_begins_with_the_head() {
+        let mut buffering = Buffering::default();
+        buffering.set(Some(UNTIL_10), &mut |_| {});
+        let head = Head { bytes: Bytes::from_static(b"HEAD"), ..Head::default() };
+        let mut passed = Vec::new();
+        for part in [Part::Head(head.clone()), Part::Data(Bytes::from_static(b"0123456789abcdefgh"))] {
+            buffering.take(part, &mut |part| passed.push(part));
+        }
+        assert_eq!(passed, [Part::Head(head), Part::Data(Bytes::from_static(b"0123456789abcdef"))]);
+    }
+
+    #[test]
+    fn an_answer_that_is_given_up_keeps_its_head() {
+        let mut buffering = Buffering::default();
+        buffering.set(Some(WHOLE), &mut |_| {});
+        buffering.take(Part::Head(Head::default()), &mut |_| {});
+        buffering.take(Part::Data(Bytes::from_static(b"abc")), &mut |_| {});
+        let mut passed = Vec::new();
+        buffering.lose(&mut |part| passed.push(part));
+        assert_eq!(passed, [Part::Head(Head::default())]);
     }
 
     #[test]

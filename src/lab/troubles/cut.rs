@@ -93,10 +93,13 @@ impl Cut {
 pub struct Idle {
     limit: Option<Duration>,
     ending: Ending,
-    last: Instant,
+    last: Option<Instant>,
 }
 
 impl Idle {
+    /// No cut.
+    pub const NEVER: Self = Self { limit: None, ending: Ending::Fin, last: None };
+
     /// Begins to watch.
     #[must_use]
     pub fn of(conditions: &Conditions, now: Instant) -> Self {
@@ -104,19 +107,19 @@ impl Idle {
         Self {
             limit: idle.map(|idle| Duration::from_millis(idle.after_ms)),
             ending: Ending::of(idle.map(|idle| idle.how).unwrap_or_default(), Direction::Both),
-            last: now,
+            last: Some(now),
         }
     }
 
     /// Notes that bytes have gone either way.
     pub const fn touch(&mut self, now: Instant) {
-        self.last = now;
+        self.last = Some(now);
     }
 
     /// When it is cut unless something happens.
     #[must_use]
     pub fn at(&self) -> Option<Instant> {
-        self.limit.map(|limit| self.last + limit)
+        self.limit.zip(self.last).map(|(limit, last)| last + limit)
     }
 
     /// How it ends.

@@ -8,7 +8,7 @@
 //!     |---- waits ---|-- bandwidth --|-- latency + jitter ----|
 //! ```
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, io::IoSlice, time::Duration};
 
 use bytes::Bytes;
 use fastrand::Rng;
@@ -90,18 +90,25 @@ impl Shape {
 }
 
 /// What travels through a pipe.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Cargo {
-    /// Bytes.
+#[derive(Debug)]
+enum Cargo {
     Bytes(Bytes),
     /// The end, behind all bytes.
     End(Ending),
 }
 
+impl Cargo {
+    const fn size(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::End(_) => 0,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Piece {
     cargo: Cargo,
-    size: usize,
     entered: Instant,
     arrives: Instant,
 }
@@ -138,7 +145,7 @@ impl Pipe {
         (self.shape, self.dice) = (shape, dice);
         (self.opens, self.free, self.last) = (None, None, None);
         for mut piece in std::mem::take(&mut self.under_way) {
-            piece.arrives = self.arrival(piece.size, piece.entered);
+            piece.arrives = self.arrival(piece.cargo.size(), piece.entered);
             self.under_way.push_back(piece);
         }
     }
@@ -147,30 +154,50 @@ impl Pipe {
     pub fn push(&mut self, mut bytes: Bytes, now: Instant) {
         let most = self.shape.piece();
         while bytes.len() > most {
-            let piece = bytes.split_to(most);
-            self.enter(Cargo::Bytes(piece), most, now);
+            self.enter(Cargo::Bytes(bytes.split_to(most)), now);
         }
         if !bytes.is_empty() {
-            let size = bytes.len();
-            self.enter(Cargo::Bytes(bytes), size, now);
+            self.enter(Cargo::Bytes(bytes), now);
         }
     }
 
     /// Sends the end.
     pub fn end(&mut self, ending: Ending, now: Instant) {
-        self.enter(Cargo::End(ending), 0, now);
+        self.enter(Cargo::End(ending), now);
     }
 
-    /// What has arrived and was not taken yet.
-    pub fn arrived(&mut self, now: Instant) -> Option<&mut Cargo> {
-        self.under_way.front_mut().filter(|piece| piece.arrives <= now).map(|piece| &mut piece.cargo)
+    /// The bytes that have arrived and were not taken yet, as far as there is room for their slices. Returns how many
+    /// slices there are.
+    pub fn arrived<'p>(&'p self, now: Instant, slices: &mut [IoSlice<'p>]) -> usize {
+        let bytes = self.under_way.iter().map_while(|piece| match &piece.cargo {
+            Cargo::Bytes(bytes) if piece.arrives <= now => Some(bytes),
+            Cargo::Bytes(_) | Cargo::End(_) => None,
+        });
+        slices.iter_mut().zip(bytes).map(|(slice, bytes)| *slice = IoSlice::new(bytes)).count()
     }
 
-    /// Takes what has arrived.
-    pub fn pop(&mut self) {
-        if let Some(piece) = self.under_way.pop_front() {
-            self.bytes -= piece.size;
+    /// Takes so many bytes of those that have arrived, and shows them once more.
+    pub fn take(&mut self, mut count: usize, mut show: impl FnMut(&[u8])) {
+        while count > 0
+            && let Some(Cargo::Bytes(bytes)) = self.under_way.front_mut().map(|piece| &mut piece.cargo)
+        {
+            let taken = bytes.split_to(count.min(bytes.len()));
+            show(&taken);
+            count -= taken.len();
+            self.bytes -= taken.len();
+            if bytes.is_empty() {
+                self.under_way.pop_front();
+            }
         }
+    }
+
+    /// Takes the end, if it has arrived and all bytes before it were taken.
+    pub fn take_end(&mut self, now: Instant) -> Option<Ending> {
+        let Piece { cargo: Cargo::End(ending), arrives, .. } = *self.under_way.front()? else { return None };
+        (arrives <= now).then(|| {
+            self.under_way.pop_front();
+            ending
+        })
     }
 
     /// Loses all that is under way.
@@ -206,10 +233,10 @@ impl Pipe {
         arrives.into_iter().chain(has_room).min()
     }
 
-    fn enter(&mut self, cargo: Cargo, size: usize, entered: Instant) {
-        let arrives = self.arrival(size, entered);
-        self.bytes += size;
-        self.under_way.push_back(Piece { cargo, size, entered, arrives });
+    fn enter(&mut self, cargo: Cargo, entered: Instant) {
+        let arrives = self.arrival(cargo.size(), entered);
+        self.bytes += cargo.size();
+        self.under_way.push_back(Piece { cargo, entered, arrives });
     }
 
     /// When a piece arrives that enters now, and the line's time for it.
@@ -249,26 +276,48 @@ mod tests {
     /// Takes everything, each piece when it arrives.
     fn drain(pipe: &mut Pipe, began: Instant) -> Vec<(Duration, Vec<u8>)> {
         let mut arrived = Vec::new();
-        while let Some(wakes) = pipe.under_way.front().map(|piece| piece.arrives) {
-            match pipe.arrived(wakes) {
-                Some(Cargo::Bytes(bytes)) => arrived.push((wakes - began, bytes.to_vec())),
-                other => panic!("{other:?}"),
-            }
-            pipe.pop();
+        while let Some(arrives) = pipe.under_way.front().map(|piece| piece.arrives) {
+            arrived.push((arrives - began, taken(pipe, arrives, 1)));
         }
         arrived
+    }
+
+    /// What can be taken at a moment, of so many pieces.
+    fn taken(pipe: &mut Pipe, now: Instant, pieces: usize) -> Vec<u8> {
+        let mut slices = vec![IoSlice::new(&[]); pieces];
+        let count = pipe.arrived(now, &mut slices);
+        let size = slices[..count].iter().map(|slice| slice.len()).sum();
+        let mut taken = Vec::new();
+        pipe.take(size, |bytes| taken.extend_from_slice(bytes));
+        taken
     }
 
     #[test]
     fn a_healthy_line_takes_no_time() {
         let (mut pipe, now) = (pipe(0, 0, None), Instant::now());
         pipe.push(Bytes::from_static(b"abc"), now);
+        pipe.push(Bytes::from_static(b"def"), now);
         pipe.end(Ending::Fin, now);
-        assert_eq!(pipe.arrived(now), Some(&mut Cargo::Bytes(Bytes::from_static(b"abc"))));
-        pipe.pop();
-        assert_eq!(pipe.arrived(now), Some(&mut Cargo::End(Ending::Fin)));
-        pipe.pop();
+        assert_eq!(pipe.take_end(now), None, "bytes come first");
+        assert_eq!(taken(&mut pipe, now, 9), b"abcdef");
+        assert_eq!(pipe.take_end(now), Some(Ending::Fin));
         assert!(pipe.is_empty() && pipe.wakes(now).is_none());
+    }
+
+    #[test]
+    fn bytes_may_be_taken_in_any_portions() {
+        let (mut pipe, now) = (pipe(0, 0, None), Instant::now());
+        for piece in ["abc", "def", "ghi"] {
+            pipe.push(Bytes::from_static(piece.as_bytes()), now);
+        }
+        let mut portions = Vec::new();
+        for size in [2, 4, 3] {
+            let mut portion = String::new();
+            pipe.take(size, |bytes| portion.push_str(&String::from_utf8_lossy(bytes)));
+            portions.push(portion);
+        }
+        assert_eq!(portions, ["ab", "cdef", "ghi"]);
+        assert_eq!((pipe.bytes, pipe.is_empty()), (0, true));
     }
 
     #[test]
@@ -276,7 +325,7 @@ mod tests {
         let (mut pipe, began) = (pipe(100, 0, None), Instant::now());
         pipe.push(Bytes::from_static(b"a"), began);
         pipe.push(Bytes::from_static(b"b"), began + 10 * MS);
-        assert_eq!(pipe.arrived(began + 99 * MS), None);
+        assert_eq!(taken(&mut pipe, began + 99 * MS, 9), b"");
         assert_eq!(drain(&mut pipe, began), [(100 * MS, b"a".to_vec()), (110 * MS, b"b".to_vec())]);
     }
 
@@ -306,7 +355,7 @@ mod tests {
         let (mut pipe, now) = (pipe(10_000, 0, None), Instant::now());
         pipe.push(Bytes::from(vec![7; MAX_UNDER_WAY]), now);
         assert_eq!(pipe.room(now), 0);
-        pipe.pop();
+        pipe.take(MAX_UNDER_WAY, |_| {});
         assert_eq!(pipe.room(now), MAX_UNDER_WAY);
     }
 
@@ -317,13 +366,8 @@ mod tests {
         pipe.push(Bytes::from_static(b"abcdefghijkl"), now);
         pipe.end(Ending::Complete, now);
         pipe.reshape(Shape::default(), Rng::with_seed(1));
-        let mut bytes = Vec::new();
-        while let Some(Cargo::Bytes(piece)) = pipe.arrived(now) {
-            bytes.extend_from_slice(piece);
-            pipe.pop();
-        }
-        assert_eq!(bytes, b"abcdefghijkl");
-        assert_eq!(pipe.arrived(now), Some(&mut Cargo::End(Ending::Complete)));
+        assert_eq!(taken(&mut pipe, now, 99), b"abcdefghijkl");
+        assert_eq!(pipe.take_end(now), Some(Ending::Complete));
     }
 
     #[test]

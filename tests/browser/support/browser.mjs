@@ -20,10 +20,14 @@ const FLAGS = [
 
 const NAMES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-/** Starts the browser that `CHROMIUM` names, or the one that the system has. */
-export function startBrowser() {
+/**
+ * Starts the browser that `CHROMIUM` names, or the one that the system has.
+ *
+ * @param {import("playwright-core").LaunchOptions} [options]
+ */
+export function startBrowser(options) {
   const executablePath = process.env.CHROMIUM || NAMES.find((name) => existsSync(name));
-  return chromium.launch({ executablePath, args: FLAGS });
+  return chromium.launch({ executablePath, args: FLAGS, ...options });
 }
 
 /**

@@ -42,6 +42,19 @@ export const holdAfter = (/** @type {number} */ count) => (/** @type {Attempt} *
   server.serve(attempt);
 };
 
+/** Greets it at once, and takes so long for each event after that, as a slow network with large messages. @param {number} milliseconds @returns {Rule} */
+export const slow = (milliseconds) => (attempt, server) => {
+  const { send } = attempt;
+  let free = Date.now() - milliseconds;
+  attempt.send = (/** @type {object[]} */ ...events) => {
+    for (const event of events) {
+      free = Math.max(free + milliseconds, Date.now());
+      setTimeout(() => send.call(attempt, event), free - Date.now());
+    }
+  };
+  server.serve(attempt);
+};
+
 /** Refuses it. For what a page cannot see on its transport, the arguments are ignored. @returns {Rule} */
 export const refuse =
   (status = 503, more = {}) =>

@@ -29,7 +29,7 @@ export function world(test, { rules = {}, ...settings } = {}) {
 }
 
 /** A channel, and what it has said so far. */
-class Subscriber {
+export class Subscriber {
   /** @type {any[]} the data of the messages */
   heard = [];
   /** @type {any[]} */ gaps = [];

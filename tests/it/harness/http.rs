@@ -273,6 +273,17 @@ impl Connection {
         }
     }
 
+    /// Reads text up to the end of the first `part`, whatever it is a part of.
+    pub async fn text_through(&mut self, part: &str) -> String {
+        loop {
+            if let Some(at) = self.unread.windows(part.len()).position(|window| window == part.as_bytes()) {
+                let text = self.unread.drain(..at + part.len()).collect();
+                return String::from_utf8(text).expect("it is text");
+            }
+            assert!(self.fill().await, "no {part:?} in {:?}", String::from_utf8_lossy(&self.unread));
+        }
+    }
+
     /// Takes exactly `count` bytes, or `None` if the connection ends before.
     pub async fn read_exact(&mut self, count: usize) -> Option<Vec<u8>> {
         while self.unread.len() < count {

@@ -79,6 +79,15 @@ impl Link {
         Request::post(&self.target(target), body)
     }
 
+    /// What opens a subscription over this link.
+    pub fn subscribe(&self, transport: Transport, channel: &str) -> Request {
+        let target = self.target(&Subscription::to(channel).target(transport));
+        match transport {
+            Transport::WebSocket | Transport::WebSocketRaw => Request::websocket(&target),
+            Transport::Sse | Transport::SseRaw | Transport::Poll | Transport::Stream => Request::get(&target),
+        }
+    }
+
     /// A connection to the lab.
     pub async fn connect(&self) -> Connection {
         Connection::open(self.lab).await

@@ -267,6 +267,22 @@ async fn a_request_that_cannot_be_passed_on_is_refused_by_the_lab() {
 }
 
 #[tokio::test]
+async fn where_a_body_cannot_be_told_from_the_next_request_the_connection_ends() {
+    let server = TestServer::spawn_with_lab(&[]);
+    for latency in [0, crate::harness::lab::A_DAY] {
+        let link = Link::of(&server, "a").await;
+        let head = Request::new("POST", &link.target("/channels/room")).header("Transfer-Encoding", "chunked");
+        let mut connection = link.ask(&head).await;
+        link.set(json!({ "latency_ms": latency })).await;
+        connection.write(b"5\r\nhello\r\nthis is no chunk").await;
+        link.heal().await;
+
+        let (answer, _) = connection.read_to_ending().await;
+        assert!(!String::from_utf8_lossy(&answer).contains(" 201 "), "nothing was published");
+    }
+}
+
+#[tokio::test]
 async fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
     let server = TestServer::spawn_with_lab(&["--request-timeout", "1s"]);
     let link = Link::of(&server, "a").await;

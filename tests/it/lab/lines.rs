@@ -5,49 +5,56 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::harness::{
-    Link, Reader, Request, Subscription, TestServer, Transport, lab::A_DAY, publisher::PostPublisher,
+    Ending, Link, Reader, Request, Subscription, TestServer, Transport, lab::A_DAY, publisher::PostPublisher,
 };
 
 crate::on_transports! {
-    latency_delays_what_is_on_its_way_on_an_open_connection on [websocket, sse, poll, stream];
+    latency_delays_what_is_on_its_way_on_an_open_connection on [websocket, sse, stream];
     jitter_keeps_the_order on [websocket, sse, stream];
     a_slow_line_loses_nothing on [websocket, sse, poll, stream];
 }
 
 async fn latency_delays_what_is_on_its_way_on_an_open_connection(transport: Transport) {
-    let server = TestServer::spawn_with_lab(&[]);
-    let link = Link::of(&server, "a").await;
+    let server = TestServer::spawn_with_lab(&["--heartbeat", "1h"]);
     let mut publisher = PostPublisher::open(&server, "room").await;
-    let mut direct = Reader::open(&server, transport, &Subscription::to("room").after("start")).await;
-    let mut through = link.reader(transport, Subscription::to("room").after("start")).await;
-    publisher.publish("", "before").await.published_id();
-    assert_eq!(through.texts(1).await, ["before"]);
+    let (healed, cut) = (Link::of(&server, "healed").await, Link::of(&server, "cut").await);
+    let mut direct = Reader::open(&server, transport, &Subscription::to("room")).await;
+    let mut through = healed.reader(transport, Subscription::to("room")).await;
+    let mut lost = cut.reader(transport, Subscription::to("room")).await;
+    for link in [&healed, &cut] {
+        link.set(json!({ "latency_ms": { "down": A_DAY } })).await;
+    }
 
-    link.set(json!({ "latency_ms": { "down": A_DAY } })).await;
-    publisher.publish("", "under way").await.published_id();
-    assert_eq!(direct.texts(2).await, ["before", "under way"]);
-    // Had it not been delayed, it would have been the next to arrive in any case; so the proof is in the cut below.
-    link.heal().await;
-    assert_eq!(through.texts(1).await, ["under way"], "what was under way arrives when the line is healed");
+    let (texts, _) = tokio::join!(direct.texts(1), publisher.publish("", "under way"));
+    assert_eq!(texts, ["under way"]);
+    cut.cut().await;
+    healed.heal().await;
+
+    assert!(lost.until_end().await.is_empty(), "what is under way when the line is cut does not arrive");
+    assert_eq!(through.texts(1).await, ["under way"], "what is under way arrives when the line is healed");
 }
 
-/// The counterpart of the test above: nothing arrives before.
 #[tokio::test]
-async fn what_is_under_way_has_not_arrived() {
+async fn latency_delays_the_answer_of_a_parked_poll() {
     let server = TestServer::spawn_with_lab(&[]);
-    let link = Link::of(&server, "a").await;
-    let mut direct = Reader::open(&server, Transport::Stream, &Subscription::to("room")).await;
-    let mut stream = link.ask(&link.get("/channels/room/stream")).await;
-    assert_eq!(stream.head().await.status, 200);
+    let mut publisher = PostPublisher::open(&server, "room").await;
+    let id = publisher.publish("", "before").await.published_id();
+    let (healed, cut) = (Link::of(&server, "healed").await, Link::of(&server, "cut").await);
+    let target = format!("/channels/room/poll?after={id}");
+    let (mut delayed, mut lost) = (healed.ask(&healed.get(&target)).await, cut.ask(&cut.get(&target)).await);
+    server.wait_for_subscribers("room", "long-poll", 2).await;
+    for link in [&healed, &cut] {
+        link.set(json!({ "latency_ms": { "down": A_DAY } })).await;
+    }
 
-    link.set(json!({ "latency_ms": { "down": A_DAY } })).await;
-    PostPublisher::open(&server, "room").await.publish("", "under way").await.published_id();
-    assert_eq!(direct.texts(1).await, ["under way"]);
-    link.cut().await;
+    publisher.publish("", "under way").await.published_id();
+    server.wait_for_subscribers("room", "long-poll", 0).await;
+    cut.cut().await;
+    healed.heal().await;
 
-    let (rest, _) = stream.read_to_ending().await;
-    let rest = String::from_utf8_lossy(&rest).into_owned();
-    assert!(rest.contains("hello") && !rest.contains("under way"), "{rest}");
+    assert_eq!(lost.read_to_ending().await, (Vec::new(), Ending::Fin));
+    let head = delayed.head().await;
+    assert!(String::from_utf8_lossy(&delayed.body(&head).await).contains("under way"));
 }
 
 #[tokio::test]
@@ -92,6 +99,22 @@ async fn a_refusal_takes_a_round_trip_too() {
 
     assert_eq!(connection.head().await.status, 403);
     assert!(began.elapsed() >= Duration::from_millis(400), "{:?}", began.elapsed());
+}
+
+/// How much is drawn depends on the seed alone, so this is the same in each run.
+#[tokio::test]
+async fn jitter_takes_some_time() {
+    let server = TestServer::spawn_with_lab(&[]);
+    let link = Link::with(&server, "a", json!({ "jitter_ms": 50, "seed": 7 })).await;
+    let mut connection = link.connect().await;
+    let began = Instant::now();
+
+    for _ in 0..20 {
+        assert_eq!(connection.request(&link.get("/healthz")).await.status(), 200);
+    }
+
+    // Twenty times there and back, half of the most on average: a second. A quarter of that is certain enough.
+    assert!(began.elapsed() >= Duration::from_millis(250), "{:?}", began.elapsed());
 }
 
 async fn jitter_keeps_the_order(transport: Transport) {
