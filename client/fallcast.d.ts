@@ -306,6 +306,7 @@ declare class Attempt {
     #private;
     transport: Transport;
     judge: Judge;
+    beganAt: number;
     /**
      * @param {Transport} transport
      * @param {Target} target
@@ -398,6 +399,7 @@ declare class Publication {
     text: any;
     isJson: boolean;
     /** When it was first handed to the network. @type {number | null} */ firstSentAt: number | null;
+    /** Its place among all publications. */ number: number;
     /** Ends what waits for the outcome. */ settled: AbortController;
     /**
      * @param {any} data

@@ -263,8 +263,10 @@ export class Channel extends EventTarget {
     this.#openedAt = this.#heardAt = Date.now();
     this.#delivered = this.#isBehind = false;
     this.#proven.add(transport);
-    this.#beaten.delete(transport);
-    for (const [loser, why] of failed) this.#beat(loser, why);
+    // Only what is better than the line can be beaten. How the others would do is not known any more.
+    const better = this.#betterTransports();
+    for (const name of this.#beaten.keys()) if (!better.includes(name)) this.#beaten.delete(name);
+    for (const [name, why] of failed) if (better.includes(name)) this.#beat(name, why);
     if (left) {
       this.stats.moves++;
       this.#note(transport, "moved", `from ${left.transport}`);
@@ -932,8 +934,8 @@ function openWebSocket(target, news) {
     const { ref, ...event } = parsed(data, news);
     for (const [name, body] of Object.entries(event)) news.event(name, body, ref);
   };
-  // The error event never says why; the close event that follows sometimes does.
-  socket.onerror = () => {};
+  // The error event never says why, and some runtimes let no close event follow it.
+  socket.onerror = () => isOpen || news.end({ why: "the handshake failed" });
   socket.onclose = ({ code, reason }) => news.end(endOfClose(code, reason, isOpen));
   return {
     close: () => socket.close(MOVED),
@@ -1145,6 +1147,7 @@ export class PublishError extends Error {
 /** One message on its way to the server. Its key makes it the same message however often it is sent. */
 class Publication {
   /** When it was first handed to the network. @type {number | null} */ firstSentAt = null;
+  /** Its place among all publications. */ number = 0;
   /** Ends what waits for the outcome. */ settled = new AbortController();
 
   /**
@@ -1187,6 +1190,8 @@ class Publisher {
   /** The one that is being posted. @type {{ publication: Publication, abort: AbortController } | null} */ #posting = null;
   #isClosed = false;
   /** Whether the server has asked to wait. */ #isAsked = false;
+  /** Whether the line has put one off. */ #isSlowed = false;
+  #count = 0;
   #lastRef = 0;
   #tries = 0;
   #retryTimer = 0;
@@ -1206,8 +1211,9 @@ class Publisher {
   /** What was sent over a line that is gone has no answer, and is sent again. @param {Attempt | null} line */
   set line(line) {
     this.#line = line;
-    this.#unsent.unshift(...this.#sent.values());
+    this.#putBack(...this.#sent.values());
     this.#sent.clear();
+    this.#isSlowed = false;
     clearTimeout(this.#answerTimer);
     // Who lives again need not wait any longer, unless the server asked for it.
     if (line && !this.#isAsked) this.#goOn();
@@ -1227,6 +1233,8 @@ class Publisher {
       const publication = new Publication(data, options, resolve, reject);
       const { signal } = publication.settled;
       options.signal?.addEventListener("abort", () => this.#fail(publication, "aborted"), { signal });
+      publication.number = this.#count++;
+      this.#isSlowed &&= this.#unsent.length + this.#sent.size > 0;
       this.#unsent.push(publication);
       this.#pump();
     });
@@ -1237,6 +1245,7 @@ class Publisher {
     while (!this.#isClosed && !this.#posting && !this.#retryTimer && this.#unsent.length > 0) {
       const publication = /** @type {Publication} */ (this.#unsent[0]);
       if (this.#isSettled(publication)) this.#unsent.shift();
+      else if (this.#isSlowed && this.#sent.size > 0) return;
       else if (this.#line?.publish(publication, this.#lastRef + 1)) this.#awaitAnswer();
       else if (this.#sent.size === 0) this.#post();
       else return;
@@ -1278,7 +1287,11 @@ class Publisher {
     this.#expectAnswer();
     if (name === "published") this.#succeed(publication, body.id);
     else if (isFinal(body.status)) this.#fail(publication, body.detail, body);
-    else this.#again(publication);
+    else {
+      // One at a time from here on: a later one might be taken where this one was not.
+      this.#isSlowed = true;
+      this.#again(publication);
+    }
     this.#pump();
   }
 
@@ -1315,9 +1328,14 @@ class Publisher {
   #again(publication, wait) {
     if (publication.settled.signal.aborted) return;
     this.#isAsked ||= wait !== undefined;
-    this.#unsent.unshift(publication);
+    this.#putBack(publication);
     this.#retryTimer ||= setTimer(() => this.#goOn(), wait ?? backoffDelay(this.#tries, this.#backoff));
     this.#tries++;
+  }
+
+  /** Puts what is to be sent again where it was. @param {Publication[]} publications */
+  #putBack(...publications) {
+    this.#unsent = [...publications, ...this.#unsent].sort((a, b) => a.number - b.number);
   }
 
   #goOn() {

@@ -1,7 +1,8 @@
 //! The lab: the same server, reached over a network that misbehaves on command.
 //!
-//! A request that carries `link=NAME` travels over the link of that name, and suffers what is wrong with it. [`Links`]
-//! holds what is wrong where; [`relay`] carries the bytes; each fault has a room of its own in `troubles`.
+//! A request that carries `link=NAME` travels over the link of that name, and suffers what is wrong with it. [`faults`]
+//! is the vocabulary, and [`presets`] are faults under the names of real things. [`links`] holds what is wrong where.
+//! [`relay`] carries the bytes, and asks on their way each fault in its own room of [`troubles`].
 
 pub mod control;
 pub mod faults;

@@ -56,7 +56,7 @@ async function connections(channel) {
   return counts.reduce((sum, count) => sum + count, -1);
 }
 
-/** Waits until the server sees one connection: it may be a moment behind when another one was left. @param {string} channel */
+/** Waits until the server sees one connection. It may be a moment behind. @param {string} channel */
 async function isOneConnection(channel) {
   while ((await connections(channel)) !== 1) await sleep(20);
 }

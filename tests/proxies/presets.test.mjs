@@ -1,6 +1,6 @@
 /**
- * The presets of the lab beside what they imitate: where there is a real proxy, both show a client the same symptoms; where
- * there is none to install, the preset shows what its description promises.
+ * The presets of the lab beside what they imitate: where there is a real proxy, both show a client the same symptoms;
+ * where there is none to install, the preset shows what its description promises.
  */
 
 import assert from "node:assert/strict";
@@ -26,7 +26,14 @@ const lab = await Lab.of(server);
 /** Most of the time passes in waiting, so tests wait together. */
 const TOGETHER = { concurrency: true };
 
-const HEALTHY = { upgrade: "101", websocket: "at once", sse: "at once", stream: "at once", poll: "whole", "64 KiB": "whole" };
+const HEALTHY = {
+  upgrade: "101",
+  websocket: "at once",
+  sse: "at once",
+  stream: "at once",
+  poll: "whole",
+  "64 KiB": "whole",
+};
 const PATIENT = { websocket: "lives", sse: "lives", stream: "lives", poll: "lives" };
 const CUT = { websocket: "fin", sse: "fin", stream: "fin", poll: "504 by a proxy" };
 
@@ -127,7 +134,7 @@ suite("a preset and what it imitates bear silence in the same way", TOGETHER, ()
   });
 });
 
-test("nginx-default and load-balancer-60s wait as long as the real ones do without being told", HANG_GUARD, async () => {
+test("nginx-default and load-balancer-60s wait for 60 s, as the real ones do", HANG_GUARD, async () => {
   const { presets } = await (await fetch(`${server.origin}/lab`)).json();
   for (const name of ["nginx-default", "load-balancer-60s"]) {
     const { faults } = presets.find((/** @type {any} */ preset) => preset.name === name);
@@ -157,7 +164,7 @@ suite("a preset keeps what its description promises", TOGETHER, () => {
 test("corporate-proxy cuts what is silent", HANG_GUARD, async () => {
   const symptoms = await idleSymptomsOf(await lab.link({ preset: "corporate-proxy", ...SHORT.lab }), server, LIMIT);
   seenIdle["corporate-proxy"] = symptoms;
-  for (const transport of /** @type {const} */ (["sse", "stream", "poll"])) assert.doesNotMatch(symptoms[transport], /lives/);
+  assert.ok(!Object.values(symptoms).includes("lives"), JSON.stringify(symptoms));
 });
 
 test("mobile-3g takes its time: 300 ms there and back, and no more than 1.6 Mbit/s down", HANG_GUARD, async (test) => {
@@ -176,7 +183,7 @@ test("mobile-3g takes its time: 300 ms there and back, and no more than 1.6 Mbit
   assert.ok(bodyTook >= (size * 8 * 1000) / 1_600_000 / 2, `the body took ${bodyTook} ms`);
 });
 
-test("train-tunnel: what was open is silent for good, and nobody connects before the end of the tunnel", HANG_GUARD, async (test) => {
+test("train-tunnel: what was open is silent for good, and nobody connects before its end", HANG_GUARD, async (test) => {
   const link = await lab.link();
   const channel = freshChannel();
   const riders = await board(test, link, channel);
@@ -259,7 +266,11 @@ function withoutDelay(config) {
   return config.replace("mode http", "mode http\n  option http-no-delay");
 }
 
-/** @param {import("node:test").TestContext} test @param {URL | string} address @param {ConstructorParameters<typeof Exchange>[1]} [request] */
+/**
+ * @param {import("node:test").TestContext} test
+ * @param {URL | string} address
+ * @param {ConstructorParameters<typeof Exchange>[1]} [request]
+ */
 function ask(test, address, request) {
   const exchange = new Exchange(address, request);
   test.after(() => exchange.close());
@@ -291,13 +302,23 @@ function assertForgotten(open) {
   }
 }
 
-/** Comes back over a link, and returns what was published. @param {import("../browser/support/lab.mjs").Link} link @param {string} channel */
+/**
+ * Comes back over a link, and returns what was published.
+ *
+ * @param {import("../browser/support/lab.mjs").Link} link
+ * @param {string} channel
+ */
 async function missed(link, channel) {
   const { events } = await (await fetch(link.url(`/channels/${channel}/poll?after=start&wait=0`))).json();
   return events.flatMap((/** @type {any} */ { message }) => (message ? [message.data] : [])).join();
 }
 
-/** Tries again and again until somebody answers. @param {import("node:test").TestContext} test @param {import("../browser/support/lab.mjs").Link} link */
+/**
+ * Tries again and again until somebody answers.
+ *
+ * @param {import("node:test").TestContext} test
+ * @param {import("../browser/support/lab.mjs").Link} link
+ */
 async function connects(test, link) {
   for (;;) {
     const attempt = ask(test, link.url("/healthz"));

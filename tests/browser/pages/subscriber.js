@@ -2,8 +2,8 @@
  * A channel of the client in a page, and a record of all that it tells. Every page of a test has this script from its
  * first moment on.
  *
- * The record proves by the cursors alone that nothing is lost or repeated: offsets are dense, so each message is the one
- * after the message before it, unless a gap says where it goes on.
+ * The record proves by the cursors alone that nothing is lost or repeated: offsets are dense, so each message is the
+ * one after the message before it, unless a gap says where it goes on.
  */
 
 /** No test waits for anything this long: the test that does is told what the client had decided by then. */

@@ -147,7 +147,8 @@ export function isCarriedBy(transport, log, options) {
 }
 
 /**
- * A client that loses its line in the midst of what it hears, once or many times, and comes back over the same transport.
+ * A client that loses its line in the midst of what it hears, once or many times, and comes back over the same
+ * transport.
  *
  * @param {string} transport
  * @param {{ why?: RegExp, headStart?: number }} [expected] what it says about its losses, and options
@@ -162,7 +163,8 @@ export function comesBackOver(transport, { why, ...options } = {}) {
 }
 
 /**
- * A client whose line is cut for no other reason than time, again and again, and which comes back over the same transport.
+ * A client whose line is cut for no other reason than time, again and again, and which comes back over the same
+ * transport.
  *
  * @param {string} transport
  * @param {object} [options]

@@ -8,7 +8,8 @@
 export async function stored(server, channel) {
   const messages = [];
   for (let after = "start", hasMore = true; hasMore; ) {
-    const { cursor, events, more } = await (await fetch(`${server.channel(channel)}/poll?after=${after}&wait=0`)).json();
+    const answer = await fetch(`${server.channel(channel)}/poll?after=${after}&wait=0`);
+    const { cursor, events, more } = await answer.json();
     for (const { message } of events) if (message) messages.push({ id: message.id, data: message.data });
     [after, hasMore] = [cursor, more];
   }

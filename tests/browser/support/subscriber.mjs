@@ -11,8 +11,8 @@ const SCRIPT = await readFile(new URL("../pages/subscriber.js", import.meta.url)
 
 /**
  * A client that does not lose time: what takes minutes in the field takes seconds here. It never probes for a better
- * transport unless its test asks for that, so that its decisions do not depend on how fast the machine is. Neither is its
- * head start as short as it could be: on a busy machine, what is healthy must not seem silent.
+ * transport unless its test asks for that, so that its decisions do not depend on how fast the machine is. Neither is
+ * its head start as short as it could be: on a busy machine, what is healthy must not seem silent.
  */
 const QUICK = { headStart: 1_000, patience: 2_000, reprobe: 0, backoff: { base: 100, cap: 1_000 } };
 
@@ -127,7 +127,7 @@ export class Subscriber {
     );
   }
 
-  /** Waits until it has heard the numbers up to one, and proves that it heard each exactly once. @param {number} last */
+  /** Waits until it has heard the numbers up to one, and proves that it heard each of them once. @param {number} last */
   async hearsAllUpTo(last) {
     assert.deepEqual(await this.hears(last), numbers(1, last));
     await this.isSound();

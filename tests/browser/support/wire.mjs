@@ -86,7 +86,7 @@ export class Exchange {
     return performance.now() - this.#began;
   }
 
-  /** Sends a text frame. It is masked with zeros, which leaves the text readable (RFC 6455 §5.3). @param {string} text */
+  /** Sends a text frame. A mask of zeros leaves the text readable (RFC 6455 §5.3). @param {string} text */
   sendFrame(text) {
     this.#socket.write(Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]));
   }
@@ -96,8 +96,8 @@ export class Exchange {
   }
 
   /**
-   * Node.js calls a reset that follows closely on data an end. Writing tells them apart: after an end in order, the other
-   * side may still be listening; after a reset, nothing can be written.
+   * Node.js calls a reset that follows closely on data an end. Writing tells them apart: after an end in order, the
+   * other side may still be listening; after a reset, nothing can be written.
    */
   #probeEnding() {
     this.#socket.end("\r\n", (fault) => this.#note(() => (this.ending ??= fault ? "rst" : "fin")));

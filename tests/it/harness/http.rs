@@ -277,8 +277,8 @@ impl Connection {
     pub async fn text_through(&mut self, part: &str) -> String {
         loop {
             if let Some(at) = self.unread.windows(part.len()).position(|window| window == part.as_bytes()) {
-                let text = self.unread.drain(..at + part.len()).collect();
-                return String::from_utf8(text).expect("it is text");
+                let bytes: Vec<u8> = self.unread.drain(..at + part.len()).collect();
+                return String::from_utf8_lossy(&bytes).into_owned();
             }
             assert!(self.fill().await, "no {part:?} in {:?}", String::from_utf8_lossy(&self.unread));
         }

@@ -118,8 +118,8 @@ async function writeConfig(config, directory, values, { changes = "", edit = (te
 }
 
 /**
- * An address that nobody else has. A proxy cannot be told to take any free port and say which, and a port found free may
- * be gone a moment later; but all of 127.0.0.0/8 is this machine, which is more addresses than tests will ever collide on.
+ * An address that nobody else has. A proxy cannot be told to take any free port and say which, and a port found free
+ * may be gone a moment later. But all of 127.0.0.0/8 is this machine, with more addresses than tests collide on.
  *
  * @returns {[string, number]}
  */

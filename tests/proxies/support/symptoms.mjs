@@ -1,6 +1,6 @@
 /**
- * What a client notices of the way to its server. The same questions go to real proxies and to links of the lab, over raw
- * sockets, so that nothing between hides an answer. What comes out are plain words, which can be compared and printed.
+ * What a client notices of the way to its server. The same questions go to real proxies and to links of the lab, over
+ * raw sockets, so that nothing between hides an answer. What comes out are plain words, which can be compared and printed.
  *
  * Hardly any answer depends on time. Whether an event has been held is told by what has overtaken it: when two whole
  * answers, asked for one after the other when the event had been published, have come over the same way, then what is
@@ -151,7 +151,11 @@ async function silenceOver(way, server, transport, limit) {
 
 // --- the words for the answers ---------------------------------------------------------------------------------------
 
-/** Who has written an answer. The server's faults are problem documents, a proxy's are pages. @param {Exchange} exchange */
+/**
+ * Who has written an answer: the server's faults are problem documents, a proxy's are pages.
+ *
+ * @param {Exchange} exchange
+ */
 function speakerOf(exchange) {
   return exchange.header("Content-Type") === "application/problem+json" ? "the server" : "a proxy";
 }
@@ -186,13 +190,13 @@ async function growthOf(subscription) {
 }
 
 /**
- * The first block is left out: a buffer may have been partly full when the count began, and in nginx the head takes a part
- * of the first one.
+ * The first block is left out: the head and what came before the count began took a part of the buffer.
  *
  * @param {number[]} steps
  */
 function inBlocks([first, ...steps]) {
   if (first === undefined) return "held";
+  if (steps.length === 0) return `in one block of ${first} bytes`;
   const [least, most] = [Math.min(...steps), Math.max(...steps)];
   return least === most ? `in blocks of ${least} bytes` : `in blocks of ${least} to ${most} bytes`;
 }
@@ -230,7 +234,13 @@ class Subscription {
     return subscription;
   }
 
-  /** @param {Way} way @param {Server} server @param {string} channel @param {Endless | "poll"} transport @param {string} cursor */
+  /**
+   * @param {Way} way
+   * @param {Server} server
+   * @param {string} channel
+   * @param {Endless | "poll"} transport
+   * @param {string} cursor
+   */
   constructor(way, server, channel, transport, cursor) {
     this.way = way;
     this.server = server;

@@ -1,6 +1,6 @@
 /**
- * A server of the test's own behind a proxy. It says what the test tells it to, byte for byte and when the test wants it,
- * and it shows what the proxy has asked.
+ * A server of the test's own behind a proxy. It says what the test tells it to, byte for byte and when the test wants
+ * it, and it shows what the proxy has asked.
  */
 
 import { once } from "node:events";
@@ -67,7 +67,8 @@ export class Request {
     this.method = method;
     this.target = target;
     this.version = version;
-    this.headers = Object.fromEntries(fields.map((field) => field.split(/: */, 2)).map(([n, v]) => [n.toLowerCase(), v]));
+    const pairs = fields.map((field) => field.split(/: */, 2));
+    this.headers = Object.fromEntries(pairs.map(([name, value]) => [name.toLowerCase(), value]));
     this.#socket = socket;
     // Not `once`, which fails at an `error`: here a reset is one way to go.
     this.#gone = new Promise((resolve) => socket.on("close", resolve));
@@ -81,7 +82,8 @@ export class Request {
   /** Begins an endless answer. @param {string[]} [fields] @returns {number} the bytes of the head */
   begin(fields = []) {
     const framing = this.takesChunks ? ["Transfer-Encoding: chunked"] : [];
-    const head = ["HTTP/1.1 200 OK", "Content-Type: text/event-stream", ...fields, ...framing].join("\r\n") + "\r\n\r\n";
+    const lines = ["HTTP/1.1 200 OK", "Content-Type: text/event-stream", ...fields, ...framing];
+    const head = `${lines.join("\r\n")}\r\n\r\n`;
     this.write(head);
     return head.length;
   }
@@ -96,11 +98,9 @@ export class Request {
     return this.#socket.write(bytes);
   }
 
-  /** Waits until the system has taken all that was sent. False if the connection ends before. */
-  async isDelivered() {
-    if (this.#socket.writableLength === 0) return true;
-    const isDrained = new Promise((resolve) => this.#socket.once("drain", () => resolve(true)));
-    return Promise.race([isDrained, this.#gone.then(() => false)]);
+  /** How many bytes of what was sent the system has not taken yet. */
+  get unsent() {
+    return this.#socket.writableLength;
   }
 
   end() {
