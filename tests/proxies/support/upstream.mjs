@@ -46,13 +46,22 @@ export class Upstream {
     socket.setEncoding("latin1");
     socket.on("error", () => "how a connection ends is seen by its `close`");
     socket.on("data", (text) => {
-      const hadHead = received.includes("\r\n\r\n");
       received += text;
-      if (hadHead || !received.includes("\r\n\r\n")) return;
-      this.#requests.push(new Request(socket, received));
-      this.#server.emit("request");
+      // A connection that is kept carries one request after the other.
+      for (let size; (size = sizeOfRequest(received)) !== null; received = received.slice(size)) {
+        this.#requests.push(new Request(socket, received.slice(0, size)));
+        this.#server.emit("request");
+      }
     });
   }
+}
+
+/** The length of the first request, if all of it has come. @param {string} received */
+function sizeOfRequest(received) {
+  const head = received.indexOf("\r\n\r\n");
+  const body = Number(/^content-length: *(\d+)/im.exec(received.slice(0, head))?.[1] ?? 0);
+  const size = head + "\r\n\r\n".length + body;
+  return head >= 0 && received.length >= size ? size : null;
 }
 
 /** A request that a proxy has sent, and the connection on which it is answered. */
