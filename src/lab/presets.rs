@@ -120,7 +120,10 @@ impl Preset {
                  are fine."
             }
             Self::Mobile3g => "A phone on 3G: 300 ms for a round trip, 1.6 Mbit/s down and 768 kbit/s up.",
-            Self::LoadBalancer60s => "A load balancer that cuts connections after 60 silent seconds.",
+            Self::LoadBalancer60s => {
+                "A load balancer that cuts connections after 60 silent seconds, and answers 504 where the server has not \
+                 begun to answer."
+            }
         }
     }
 
@@ -131,15 +134,20 @@ impl Preset {
                  WebSocket proxying."
             }
             Self::CorporateProxy => {
-                "RFC 6202 §3.2, which lets a proxy hold a whole answer; RFC 6202 §5.5 calls 30 seconds \
-                 the safer time to hold a poll for."
+                "Broadcom's articles 406021 (event streams are scanned whole before they pass) and 201849 (WebSockets \
+                 are denied by policy); RFC 6202 §3.2, and §5.5 on 30 seconds."
             }
-            Self::Antivirus => "Kaspersky as reported in featurehub-io/featurehub issue 296.",
+            Self::Antivirus => {
+                "featurehub-io/featurehub issue 296, where Kaspersky held the first event until the second came; here \
+                 every event is held so, which is harder."
+            }
             Self::TrainTunnel => "RFC 9293 §3.8.3: TCP does not end a connection because no answer comes for a while.",
             Self::LaptopSleep => "RFC 9293 §3.5.1: a half-open connection, whose other end has gone without a word.",
-            Self::Mobile3g => "The connectivity profile `3G` of WebPageTest.",
+            Self::Mobile3g => "WebPageTest's connectivity.ini, profile `3G`.",
             Self::LoadBalancer60s => {
-                "The idle time-out of an AWS Application Load Balancer, 60 seconds unless it is changed."
+                "The idle time-out of an AWS Application Load Balancer, 60 seconds unless it is changed. HAProxy does \
+                 the same after Debian's 50 seconds, and also delays streams by 200 ms (`option http-no-delay`), which \
+                 is not imitated."
             }
         }
     }
