@@ -176,7 +176,8 @@ export class Channel extends EventTarget {
   }
 
   /**
-   * Publishes a message, once, however often it must be sent for that, and after those that were published before it.
+   * Publishes a message, once, however often it must be sent for that, and after those that were published before it. Only
+   * where the server refuses some as too many (429) on a WebSocket, those under way at that moment may overtake them.
    *
    * @param {any} data a string is text, a `Uint8Array` or `ArrayBuffer` is bytes, anything else is JSON
    * @param {{ type?: string, contentType?: string, key?: string, signal?: AbortSignal }} [options]
