@@ -150,9 +150,9 @@ test("where nothing is in the way, the bound is nothing, and without latency the
 });
 
 test("the verdict needs the whole interval, and enough pairs for one", () => {
-  assert.equal(verdictOf({ median: -2, low: -3, high: -1 }, 40), "held");
+  assert.equal(verdictOf({ median: -2, low: -3, high: -1 }, 40), "below");
   assert.equal(verdictOf({ median: 0, low: -1, high: 1 }, 40), "even");
-  assert.equal(verdictOf({ median: 2, low: 1, high: 3 }, 40), "missed");
+  assert.equal(verdictOf({ median: 2, low: 1, high: 3 }, 40), "above");
   assert.equal(verdictOf({ median: 2, low: 1, high: 3 }, 5), "unclear");
 });
 
@@ -168,7 +168,7 @@ test("the table names the run and shows each cell once, and tells of strays", ()
   assert.match(text, /load average was 0\.9 in the median round and at most 1\.3/);
   assert.match(text, /\| WebSocket: 403 \| SSE \| 203\.5 \| 100\.0 \| /);
   assert.match(text, /\| \*\*103\.5\*\* \(101\.0 to 106\.0\) \| 2\.07 \| 90\.0 \| 13\.5 /);
-  assert.match(text, /\*\*missed\*\*/);
+  assert.match(text, /\*\*above\*\*/);
   assert.match(text, /in 1 of 6 pairs the client decided something else/);
 });
 

@@ -76,18 +76,18 @@ export function summarize({ way, latency_ms }, samples) {
 }
 
 /**
- * What the pairs say of the bound, which is nothing beyond the obstacles: `held` or `missed` if the whole interval is
+ * What the pairs say of the bound, which is nothing beyond the obstacles: `below` or `above` if the whole interval is
  * on that side, `even` if no difference can be seen, `unclear` if there are too few pairs for an interval.
  *
- * @typedef {"held" | "even" | "missed" | "unclear"} Verdict
+ * @typedef {"below" | "even" | "above" | "unclear"} Verdict
  * @param {Estimate} over
  * @param {number} pairs
  * @returns {Verdict}
  */
 export function verdictOf({ low, high }, pairs) {
   if (medianBounds(pairs, CONFIDENCE).confidence < CONFIDENCE) return "unclear";
-  if (high < 0) return "held";
-  return low > 0 ? "missed" : "even";
+  if (high < 0) return "below";
+  return low > 0 ? "above" : "even";
 }
 
 /** @param {Estimate} estimate @returns {Estimate} */

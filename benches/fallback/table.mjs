@@ -6,12 +6,7 @@ import { median } from "./statistics.mjs";
 import { wayOf } from "./ways.mjs";
 
 const NAMES = { websocket: "WebSocket", sse: "SSE", "long-poll": "long-poll" };
-const VERDICTS = {
-  held: "held",
-  even: "held: no difference",
-  missed: "**missed**",
-  unclear: "not decided: too few pairs",
-};
+const VERDICTS = { below: "below", even: "even", above: "**above**", unclear: "too few pairs" };
 
 /** @param {ReturnType<import("./report.mjs").report>} report */
 export function render({ date, command, machine, plan, load, summary }) {
@@ -43,7 +38,7 @@ const COLUMNS = {
   "round trips": "--:",
   "bound, ms": "--:",
   "over it, ms": "--:",
-  "the bound is": "---",
+  "to the bound": "---",
 };
 
 /** @param {import("./report.mjs").Row[]} rows */

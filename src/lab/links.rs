@@ -29,6 +29,9 @@ use super::faults::{ExchangeKind, Faults};
 /// How many changes of a link are kept for an exchange that has not seen them yet. Then the oldest are forgotten.
 const UNSEEN_CHANGES: usize = 16;
 
+/// For how long after its last use a link with an owner does not give way to another one.
+const KEPT_FOR: Duration = Duration::from_mins(1);
+
 /// The bounds of a registry.
 #[derive(Clone, Copy, Debug)]
 pub struct LinkLimits {
@@ -181,7 +184,7 @@ impl Links {
     pub fn put(&self, name: &LinkName, faults: Faults, authority: Authority<'_>) -> Result<Put, LinkError> {
         let mut links = self.lock();
         if !links.contains_key(name) {
-            make_room(&mut links, self.limits.links)?;
+            make_room(&mut links, self.limits.links, Link::may_give_way)?;
         }
         let link = links.entry(name.clone()).or_insert_with(|| self.new_link());
         match &link.secret {
@@ -241,8 +244,8 @@ impl Links {
     #[must_use]
     pub fn attach(self: &Arc<Self>, name: &LinkName, kind: ExchangeKind) -> Exchange {
         let mut links = self.lock();
-        if !links.contains_key(name) && make_room(&mut links, self.limits.links).is_err() {
-            // A link that nobody could put faults on is as good as none.
+        if !links.contains_key(name) && make_room(&mut links, self.limits.links, Link::is_nobodys).is_err() {
+            // A name that anybody may make up takes no link from its owner, and one without faults is as good as none.
             return Exchange::healthy(kind);
         }
         let link = links.entry(name.clone()).or_insert_with(|| self.new_link());
@@ -269,7 +272,7 @@ impl Links {
         }
         link.exchanges -= 1;
         link.used = Instant::now();
-        if link.exchanges == 0 && link.secret.is_none() {
+        if link.exchanges == 0 && link.is_nobodys() {
             links.remove(&attached.name);
         }
     }
@@ -292,19 +295,33 @@ impl Links {
     }
 }
 
-/// Makes room for another link: one that is nobody's gives way, or else the one that has been unused the longest.
-fn make_room(links: &mut HashMap<LinkName, Link>, most: usize) -> Result<(), LinkError> {
+/// Makes room for another link, if one may give way: one that is nobody's, or else the one that has been unused the longest.
+fn make_room(
+    links: &mut HashMap<LinkName, Link>,
+    most: usize,
+    may_give_way: impl Fn(&Link) -> bool,
+) -> Result<(), LinkError> {
     if links.len() < most {
         return Ok(());
     }
-    let gives_way = links.iter().filter(|(_, link)| link.secret.is_none() || link.exchanges == 0);
-    let (name, _) = gives_way.min_by_key(|(_, link)| (link.secret.is_some(), link.used)).ok_or(LinkError::Full)?;
+    let give_way = links.iter().filter(|(_, link)| may_give_way(link));
+    let (name, _) = give_way.min_by_key(|(_, link)| (!link.is_nobodys(), link.used)).ok_or(LinkError::Full)?;
     let name = name.clone();
     links.remove(&name);
     Ok(())
 }
 
 impl Link {
+    /// Whether nobody has created it.
+    const fn is_nobodys(&self) -> bool {
+        self.secret.is_none()
+    }
+
+    /// Whether it may give way to a link that somebody creates.
+    fn may_give_way(&self) -> bool {
+        self.is_nobodys() || (self.exchanges == 0 && self.used.elapsed() >= KEPT_FOR)
+    }
+
     fn set(&mut self, mut faults: Faults) {
         faults.seed.get_or_insert_with(|| fastrand::u32(..));
         self.replace(faults);
@@ -433,6 +450,8 @@ impl Serialize for LinkName {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
 
     const HOUR: Duration = Duration::from_hours(1);
@@ -556,19 +575,41 @@ mod tests {
         assert_eq!(exchange.changed().await.faults.seed, Some(84));
     }
 
-    #[test]
-    fn when_there_is_no_room_an_unowned_or_unused_link_gives_way() {
-        let links = links(2);
-        created(&links, "old");
-        created(&links, "used");
+    #[tokio::test(start_paused = true)]
+    async fn when_there_is_no_room_the_link_gives_way_that_has_been_unused_the_longest() {
+        let links = links(3);
+        for name in ["old", "older", "used"] {
+            created(&links, name);
+        }
         let _exchange = links.attach(&name("used"), ExchangeKind::Sse);
-        created(&links, "new");
-        assert!(links.show(&name("old")).is_none(), "nobody used it");
+        links.put(&name("old"), slow(), Authority::Operator).expect("an operator may");
+        assert_eq!(links.put(&name("new"), slow(), Authority::Operator), Err(LinkError::Full), "all are in use");
 
-        let _other = links.attach(&name("new"), ExchangeKind::Sse);
-        assert_eq!(links.put(&name("one-more"), slow(), Authority::Operator), Err(LinkError::Full));
-        let beyond = links.attach(&name("one-more"), ExchangeKind::Sse);
-        assert!(beyond.link.is_none(), "it is healthy, for nobody can say otherwise");
+        advance(KEPT_FOR).await;
+        created(&links, "new");
+        let left: Vec<_> = links.all().into_iter().map(|view| view.link.to_string()).collect();
+        assert_eq!(left, ["new", "old", "used"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_link_of_anybodys_gives_way_to_a_name_that_is_made_up() {
+        let links = links(1);
+        let secret = created(&links, "mine");
+        advance(KEPT_FOR).await;
+
+        let beyond = links.attach(&name("made-up"), ExchangeKind::Sse);
+        assert!(beyond.link.is_none(), "it is healthy");
+        assert_eq!(links.put(&name("mine"), slow(), Authority::Secret(Some(&secret))), Ok(Put::Changed));
+    }
+
+    #[test]
+    fn a_link_of_nobodys_gives_way_although_it_is_used() {
+        let links = links(1);
+        let _former = links.attach(&name("a"), ExchangeKind::Sse);
+        let _present = links.attach(&name("b"), ExchangeKind::Sse);
+        assert!(links.show(&name("a")).is_none());
+        created(&links, "c");
+        assert!(links.show(&name("b")).is_none());
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl<L: Line> Visit<L> {
     async fn server(&mut self, faults: &Faults) -> Far {
         let is_narrow = faults.slow_reader.is_some_and(|taken| taken.down.is_some());
         match self.server.take().filter(|server| server.is_narrow() == is_narrow) {
-            Some(server) => server,
+            Some(server) => server.reused(),
             None => self.connect(is_narrow).await,
         }
     }
@@ -302,8 +302,12 @@ impl<'v, L: Line> Carrier<'v, L> {
         }
         match self.down.answer.hung_up() {
             Some(end) => self.down.take(end, now),
+            // A server may close a connection that has been idle in the very moment in which it is used again. A browser
+            // that sees no answer at all repeats the request; a status it would take for the answer.
             None if self.down.answer.is_awaited() => {
-                self.down.exit.send(words::bad_gateway(), now);
+                if !self.far.is_reused() {
+                    self.down.exit.send(words::bad_gateway(), now);
+                }
                 self.down.exit.close(Ending::Fin, now);
             }
             None => self.down.break_off(how, now),
@@ -335,22 +339,32 @@ impl<'v, L: Line> Carrier<'v, L> {
 
     fn poll_from_client(&mut self, task: &mut Task<'_>, now: Instant) -> Poll<Step> {
         if self.up.take(&mut self.visit.client.input, now) {
+            if self.up.is_broken {
+                self.refuse_body(now);
+            }
             return Poll::Ready(Step::Went);
         }
-        let room = self.visit.client.room().min(self.up.sip.allows(now));
+        if self.visit.client.has_ended() {
+            // The server hears of it as late as of everything else, or never.
+            return if self.up.hang_up(now) { Poll::Ready(Step::Went) } else { Poll::Pending };
+        }
+        let room = self.visit.client.room();
         if room == 0 {
             return Poll::Pending;
         }
         match ready!(self.visit.client.poll_read(task, room)) {
-            Ok(bytes @ 1..) => {
-                self.idle.touch(now);
-                self.up.sip.took(bytes, now);
-            }
-            // The server hears of it as late as of everything else, or never.
-            Ok(0) | Err(_) if self.up.is_silent => self.ghost_since = Some(now),
-            Ok(0) | Err(_) => self.up.pipe.end(Ending::Fin, now),
+            Ok(1..) => self.idle.touch(now),
+            Ok(0) | Err(_) => self.ghost_since = Some(now),
         }
         Poll::Ready(Step::Went)
+    }
+
+    /// Where the next request begins, nobody can tell any more.
+    fn refuse_body(&mut self, now: Instant) {
+        if self.down.answer.is_awaited() {
+            self.down.exit.send(words::bad_body(), now);
+        }
+        self.down.exit.close(Ending::Fin, now);
     }
 
     fn poll_to_far(&mut self, task: &mut Task<'_>, now: Instant) -> Poll<Step> {
@@ -360,8 +374,7 @@ impl<'v, L: Line> Carrier<'v, L> {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let count = self.up.arrived(now, &mut slices);
         if count == 0 {
-            // The client has gone, and now the server learns of it.
-            return self.up.pipe.take_end(now).map_or(Poll::Pending, |_| Poll::Ready(Step::Over(After::Gone)));
+            return self.up.pipe.take_end(now).map_or(Poll::Pending, |_| self.poll_hang_up(task));
         }
         if let Ok(written @ 1..) = ready!(self.far.poll_write(task, &slices[..count])) {
             self.up.gone(written);
@@ -375,6 +388,15 @@ impl<'v, L: Line> Carrier<'v, L> {
         // A middlebox answers at once.
         self.take_answer(now);
         Poll::Ready(self.end_if_both_are_through())
+    }
+
+    /// Lets the server learn that the client has closed its half. What that means for an answer is the server's affair.
+    fn poll_hang_up(&mut self, task: &mut Task<'_>) -> Poll<Step> {
+        match self.far.poll_shutdown(task) {
+            Poll::Ready(Ok(())) => Poll::Ready(Step::Went),
+            // A middlebox has nothing more to say; and a socket that does not close at once will not do so later.
+            Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(Step::Over(After::Gone)),
+        }
     }
 
     /// Sends the request again if it is time for that.

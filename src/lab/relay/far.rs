@@ -24,6 +24,7 @@ pub struct Far {
     pub input: BytesMut,
     has_ended: bool,
     is_narrow: bool,
+    is_reused: bool,
 }
 
 #[derive(Debug)]
@@ -50,7 +51,19 @@ impl Far {
     }
 
     fn new(end: End) -> Self {
-        Self { end, input: BytesMut::new(), has_ended: false, is_narrow: false }
+        Self { end, input: BytesMut::new(), has_ended: false, is_narrow: false, is_reused: false }
+    }
+
+    /// The same connection, for another exchange.
+    #[must_use]
+    pub fn reused(self) -> Self {
+        Self { is_reused: true, ..self }
+    }
+
+    /// Whether it has carried an exchange before.
+    #[must_use]
+    pub const fn is_reused(&self) -> bool {
+        self.is_reused
     }
 
     /// Whether it is the server.
@@ -80,6 +93,17 @@ impl Far {
         let read = client::poll_read(stream, &mut self.input, context, most);
         self.has_ended |= matches!(read, Poll::Ready(Ok(0) | Err(_)));
         read
+    }
+
+    /// Closes the client's half.
+    ///
+    /// # Errors
+    /// Fails when the connection has broken, and where there is no server to tell.
+    pub fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.end {
+            End::Server(stream) => Pin::new(stream).poll_shutdown(context),
+            End::Middlebox(_) => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
     }
 
     /// Writes some bytes and returns how many.

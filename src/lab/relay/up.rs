@@ -29,6 +29,9 @@ pub(super) struct Up {
     body: Body,
     /// Whether all of the request has entered the pipe. A tunnel is never whole.
     is_whole: bool,
+    /// Whether nobody can tell where the request ends.
+    pub(super) is_broken: bool,
+    has_hung_up: bool,
     pub(super) pipe: Pipe,
     /// What goes to the far end before anything else: a request that is sent again.
     repeated: Bytes,
@@ -51,6 +54,8 @@ impl Up {
             sip: sip(&conditions.faults),
             body: request.body,
             is_whole: request.body.length() == Some(0),
+            is_broken: false,
+            has_hung_up: false,
             pipe,
             repeated: Bytes::new(),
             retry: (luck.is_duplicated && can_repeat).then(Retry::default),
@@ -80,8 +85,12 @@ impl Up {
             return false;
         }
         let is_chunked = self.body.is_chunked();
-        match self.body.next(input, self.pipe.room(now)) {
-            Ok(Some(Piece::Data(data))) => self.pipe.push(if is_chunked { body::chunk(&data) } else { data }, now),
+        // What has come together with the head is taken as slowly as the rest.
+        match self.body.next(input, self.pipe.room(now).min(self.sip.allows(now))) {
+            Ok(Some(Piece::Data(data))) => {
+                self.sip.took(data.len(), now);
+                self.pipe.push(if is_chunked { body::chunk(&data) } else { data }, now);
+            }
             Ok(Some(Piece::End)) => {
                 self.is_whole = true;
                 if is_chunked {
@@ -90,12 +99,22 @@ impl Up {
             }
             Ok(None) => return false,
             Err(_) => {
-                // Where the next request begins, nobody can tell any more.
                 self.is_whole = true;
-                self.pipe.end(Ending::Fin, now);
+                self.is_broken = true;
             }
         }
         true
+    }
+
+    /// Lets the far end learn that the client has gone, behind all that it has said before. False if that is done, or
+    /// there is no room yet.
+    pub(super) fn hang_up(&mut self, now: Instant) -> bool {
+        let is_news = !self.has_hung_up && !self.is_silent && self.pipe.room(now) > 0;
+        if is_news {
+            self.has_hung_up = true;
+            self.pipe.end(Ending::Fin, now);
+        }
+        is_news
     }
 
     /// What goes to the far end now. Returns how many slices there are.
@@ -211,13 +230,23 @@ mod tests {
     }
 
     #[test]
-    fn chunks_that_are_none_end_it() {
+    fn chunks_that_are_none_break_it() {
         let mut input = BytesMut::from("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nnone");
         let mut up = up(&mut input);
         assert!(up.take(&mut input, Instant::now()));
+        assert!(up.is_broken);
         assert!(!up.take(&mut input, Instant::now()), "once is enough");
-        sent(&mut up);
-        assert_eq!(up.pipe.take_end(Instant::now()), Some(Ending::Fin));
+    }
+
+    #[test]
+    fn who_goes_away_is_missed_after_what_was_said() {
+        let mut input = BytesMut::from("POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody");
+        let (mut up, now) = (up(&mut input), Instant::now());
+        assert!(up.take(&mut input, now));
+        assert!(up.hang_up(now));
+        assert!(!up.hang_up(now), "once is enough");
+        assert!(sent(&mut up).ends_with("body"));
+        assert_eq!(up.pipe.take_end(now), Some(Ending::Fin));
     }
 
     #[test]

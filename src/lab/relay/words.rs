@@ -43,6 +43,12 @@ pub fn bad_gateway() -> Bytes {
     problem(502, "bad-gateway", "The server does not answer", "the lab got no answer from its server; try again")
 }
 
+/// A body in chunks is none.
+#[must_use]
+pub fn bad_body() -> Bytes {
+    problem(400, "bad-body", "The request cannot be understood", "a chunk of the body is malformed (RFC 9112 §7.1)")
+}
+
 /// A proxy has waited for the server for too long.
 #[must_use]
 pub fn gateway_timeout() -> Bytes {

@@ -2,13 +2,18 @@
 //!
 //! A full buffer passes as a block, and its end may lie in the middle of an event. The first one begins with the head.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem};
+
+use bytes::{Bytes, BytesMut};
 
 use super::count::Content;
 use crate::lab::{
     faults::{Buffer, MAX_HELD},
     relay::Part,
 };
+
+/// How large gathered data grows, which is as large as what is read at once.
+const BLOCK: usize = 8 * 1024;
 
 /// Holds answers back.
 #[derive(Debug, Default)]
@@ -44,12 +49,27 @@ impl Buffering {
         };
         let is_end = matches!(part, Part::End);
         self.bytes += part.size();
-        self.held.push_back(part);
+        self.hold(part);
         if is_end {
             self.release(pass);
         } else if self.bytes >= limit {
             self.pass_blocks(limit, pass);
         }
+    }
+
+    /// Holds a part. Small data is gathered: as it is, each piece would keep the whole block alive into which it was read.
+    fn hold(&mut self, part: Part) {
+        let part = match part {
+            Part::Data(data) if data.len() < BLOCK / 2 => match self.held.back_mut() {
+                Some(Part::Data(last)) if last.len() + data.len() <= BLOCK => {
+                    *last = joined(mem::take(last), &data);
+                    return;
+                }
+                _ => Part::Data(Bytes::copy_from_slice(&data)),
+            },
+            part => part,
+        };
+        self.held.push_back(part);
     }
 
     /// Passes what fills whole buffers. The rest waits.
@@ -93,10 +113,15 @@ impl Buffering {
     }
 }
 
+/// Appends bytes, in place if nobody else holds on to what is there.
+fn joined(data: Bytes, more: &[u8]) -> Bytes {
+    let mut joined = data.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&*shared));
+    joined.extend_from_slice(more);
+    joined.freeze()
+}
+
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
     use crate::lab::relay::Head;
 
@@ -124,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_buffer_passes_when_it_is_full_and_begins_to_fill_again() {
-        check(Some(UNTIL_10), Head::default(), &[5, 5, 9, 20, 3], &[0, 0, 3, 0, 2, 2, 2]);
+        check(Some(UNTIL_10), Head::default(), &[5, 5, 9, 20, 3], &[0, 0, 2, 0, 1, 1, 2]);
     }
 
     #[test]
@@ -152,7 +177,24 @@ mod tests {
 
     #[test]
     fn a_whole_answer_passes_when_it_ends() {
-        check(Some(WHOLE), Head::default(), &[5, 5000, 5], &[0, 0, 0, 0, 5]);
+        check(Some(WHOLE), Head::default(), &[5, 5000, 5], &[0, 0, 0, 0, 4]);
+    }
+
+    #[test]
+    fn small_data_is_gathered_and_does_not_keep_its_blocks_alive() {
+        let mut buffering = Buffering::default();
+        buffering.set(Some(WHOLE), &mut |_| {});
+        buffering.take(Part::Head(Head::default()), &mut |_| {});
+        let block = Bytes::from((0..BLOCK).map(|index| index.to_le_bytes()[0]).collect::<Vec<_>>());
+        for start in (0..3000).step_by(3) {
+            buffering.take(Part::Data(block.slice(start..start + 3)), &mut |_| {});
+        }
+        assert_eq!(buffering.held.len(), 2, "a head and data");
+        assert!(block.is_unique());
+
+        let mut passed = Vec::new();
+        buffering.release(&mut |part| passed.push(part));
+        assert_eq!(passed, [Part::Head(Head::default()), Part::Data(block.slice(..3000))]);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //!     |---- waits ---|-- bandwidth --|-- latency + jitter ----|
 //! ```
 
-use std::{collections::VecDeque, io::IoSlice, time::Duration};
+use std::{collections::VecDeque, io::IoSlice, mem, time::Duration};
 
 use bytes::Bytes;
 use fastrand::Rng;
@@ -29,6 +29,14 @@ const PIECES_A_SECOND: u64 = 20;
 
 /// The largest piece on a line with a bandwidth.
 const MAX_PIECE: u64 = 16 * 1024;
+
+/// For how many pieces ahead it is known when they arrive. What comes behind them is not split yet: on a slow line, most
+/// pieces would be larger than their bytes.
+const PLANNED: usize = 64;
+
+/// The largest bytes that are copied if they have to wait. Otherwise they would keep the whole block alive into which
+/// they were read.
+const MAX_COPIED: usize = 4 * 1024;
 
 /// What a line is like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,8 +112,26 @@ impl Cargo {
             Self::End(_) => 0,
         }
     }
+
+    /// Splits off what comes behind so many bytes.
+    fn split_off(&mut self, at: usize) -> Option<Self> {
+        match self {
+            Self::Bytes(bytes) if bytes.len() > at => Some(Self::Bytes(bytes.split_off(at))),
+            Self::Bytes(_) | Self::End(_) => None,
+        }
+    }
 }
 
+/// What has entered and was not split yet.
+#[derive(Debug)]
+struct Load {
+    cargo: Cargo,
+    entered: Instant,
+    /// When the line begins to send it.
+    begins: Instant,
+}
+
+/// A piece, of which it is known when it arrives.
 #[derive(Debug)]
 struct Piece {
     cargo: Cargo,
@@ -118,13 +144,16 @@ struct Piece {
 pub struct Pipe {
     shape: Shape,
     dice: Rng,
-    under_way: VecDeque<Piece>,
+    /// The pieces that arrive next.
+    planned: VecDeque<Piece>,
+    /// What comes behind them.
+    waiting: VecDeque<Load>,
     bytes: usize,
     /// Nothing is sent before.
     opens: Option<Instant>,
     /// When the line has sent all that has entered.
     free: Option<Instant>,
-    /// When the last piece arrives, which none overtakes.
+    /// When the last planned piece arrives, which none overtakes.
     last: Option<Instant>,
 }
 
@@ -132,7 +161,8 @@ impl Pipe {
     /// Returns a pipe of a shape.
     #[must_use]
     pub fn new(shape: Shape, dice: Rng) -> Self {
-        Self { shape, dice, under_way: VecDeque::new(), bytes: 0, opens: None, free: None, last: None }
+        let (planned, waiting) = (VecDeque::new(), VecDeque::new());
+        Self { shape, dice, planned, waiting, bytes: 0, opens: None, free: None, last: None }
     }
 
     /// Lets nothing through before a moment.
@@ -144,19 +174,20 @@ impl Pipe {
     pub fn reshape(&mut self, shape: Shape, dice: Rng) {
         (self.shape, self.dice) = (shape, dice);
         (self.opens, self.free, self.last) = (None, None, None);
-        for mut piece in std::mem::take(&mut self.under_way) {
-            piece.arrives = self.arrival(piece.cargo.size(), piece.entered);
-            self.under_way.push_back(piece);
+        self.bytes = 0;
+        let (planned, waiting) = (mem::take(&mut self.planned), mem::take(&mut self.waiting));
+        let planned = planned.into_iter().map(|piece| (piece.cargo, piece.entered));
+        let waiting = waiting.into_iter().map(|load| (load.cargo, load.entered));
+        for (cargo, entered) in planned.chain(waiting) {
+            self.enter(cargo, entered);
         }
     }
 
     /// Sends bytes.
-    pub fn push(&mut self, mut bytes: Bytes, now: Instant) {
-        let most = self.shape.piece();
-        while bytes.len() > most {
-            self.enter(Cargo::Bytes(bytes.split_to(most)), now);
-        }
+    pub fn push(&mut self, bytes: Bytes, now: Instant) {
         if !bytes.is_empty() {
+            let waits = !self.is_empty() || self.shape != Shape::default();
+            let bytes = if waits && bytes.len() <= MAX_COPIED { Bytes::copy_from_slice(&bytes) } else { bytes };
             self.enter(Cargo::Bytes(bytes), now);
         }
     }
@@ -169,7 +200,7 @@ impl Pipe {
     /// The bytes that have arrived and were not taken yet, as far as there is room for their slices. Returns how many
     /// slices there are.
     pub fn arrived<'p>(&'p self, now: Instant, slices: &mut [IoSlice<'p>]) -> usize {
-        let bytes = self.under_way.iter().map_while(|piece| match &piece.cargo {
+        let bytes = self.planned.iter().map_while(|piece| match &piece.cargo {
             Cargo::Bytes(bytes) if piece.arrives <= now => Some(bytes),
             Cargo::Bytes(_) | Cargo::End(_) => None,
         });
@@ -179,43 +210,52 @@ impl Pipe {
     /// Takes so many bytes of those that have arrived, and shows them once more.
     pub fn take(&mut self, mut count: usize, mut show: impl FnMut(&[u8])) {
         while count > 0
-            && let Some(Cargo::Bytes(bytes)) = self.under_way.front_mut().map(|piece| &mut piece.cargo)
+            && let Some(Cargo::Bytes(bytes)) = self.planned.front_mut().map(|piece| &mut piece.cargo)
         {
             let taken = bytes.split_to(count.min(bytes.len()));
             show(&taken);
             count -= taken.len();
             self.bytes -= taken.len();
             if bytes.is_empty() {
-                self.under_way.pop_front();
+                self.planned.pop_front();
+                self.plan();
             }
         }
     }
 
     /// Takes the end, if it has arrived and all bytes before it were taken.
     pub fn take_end(&mut self, now: Instant) -> Option<Ending> {
-        let Piece { cargo: Cargo::End(ending), arrives, .. } = *self.under_way.front()? else { return None };
+        let Piece { cargo: Cargo::End(ending), arrives, .. } = *self.planned.front()? else { return None };
         (arrives <= now).then(|| {
-            self.under_way.pop_front();
+            self.planned.pop_front();
+            self.plan();
             ending
         })
     }
 
     /// Loses all that is under way.
     pub fn clear(&mut self) {
-        self.under_way.clear();
+        self.planned.clear();
+        self.waiting.clear();
         self.bytes = 0;
     }
 
     /// Whether nothing is under way.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.under_way.is_empty()
+        // As long as something waits, something is planned.
+        self.planned.is_empty()
     }
 
     /// How many bytes may enter now.
     #[must_use]
     pub fn room(&self, now: Instant) -> usize {
-        MAX_UNDER_WAY.saturating_sub(self.bytes).min(self.shape.sent_within(self.time_left(now)))
+        MAX_UNDER_WAY.saturating_sub(self.memory()).min(self.shape.sent_within(self.time_left(now)))
+    }
+
+    /// How much memory takes what is under way. For single bytes it is much more than they are.
+    fn memory(&self) -> usize {
+        self.bytes + self.planned.len() * size_of::<Piece>() + self.waiting.len() * size_of::<Load>()
     }
 
     /// For how long the line may be given work until its queue is full.
@@ -228,28 +268,42 @@ impl Pipe {
     /// not count; it waits for somebody to take it.
     #[must_use]
     pub fn wakes(&self, now: Instant) -> Option<Instant> {
-        let arrives = self.under_way.front().map(|piece| piece.arrives).filter(|&arrives| arrives > now);
+        let arrives = self.planned.front().map(|piece| piece.arrives).filter(|&arrives| arrives > now);
         let has_room = self.free.filter(|_| self.time_left(now).is_zero()).map(|free| free - MAX_WAIT / 2);
         arrives.into_iter().chain(has_room).min()
     }
 
     fn enter(&mut self, cargo: Cargo, entered: Instant) {
-        let arrives = self.arrival(cargo.size(), entered);
+        let begins = [self.opens, self.free].into_iter().flatten().fold(entered, Instant::max);
+        if self.shape.bandwidth.is_some() {
+            self.free = Some(begins + self.shape.busy_for(cargo.size()));
+        }
         self.bytes += cargo.size();
-        self.under_way.push_back(Piece { cargo, entered, arrives });
+        self.waiting.push_back(Load { cargo, entered, begins });
+        self.plan();
     }
 
-    /// When a piece arrives that enters now, and the line's time for it.
-    fn arrival(&mut self, size: usize, entered: Instant) -> Instant {
-        let begins = [self.opens, self.free].into_iter().flatten().fold(entered, Instant::max);
-        let sent = begins + self.shape.busy_for(size);
-        if self.shape.bandwidth.is_some() {
-            self.free = Some(sent);
+    /// Splits what waits, until enough pieces are planned.
+    fn plan(&mut self) {
+        while self.planned.len() < PLANNED
+            && let Some(piece) = self.next_piece()
+        {
+            self.planned.push_back(piece);
+        }
+    }
+
+    /// Takes a piece off what waits.
+    fn next_piece(&mut self) -> Option<Piece> {
+        let Load { mut cargo, entered, begins } = self.waiting.pop_front()?;
+        let rest = cargo.split_off(self.shape.piece());
+        let sent = begins + self.shape.busy_for(cargo.size());
+        if let Some(cargo) = rest {
+            self.waiting.push_front(Load { cargo, entered, begins: sent });
         }
         let arrives = sent + self.shape.latency + self.draw_jitter();
         let arrives = self.last.map_or(arrives, |last| arrives.max(last));
         self.last = Some(arrives);
-        arrives
+        Some(Piece { cargo, entered, arrives })
     }
 
     fn draw_jitter(&mut self) -> Duration {
@@ -276,7 +330,7 @@ mod tests {
     /// Takes everything, each piece when it arrives.
     fn drain(pipe: &mut Pipe, began: Instant) -> Vec<(Duration, Vec<u8>)> {
         let mut arrived = Vec::new();
-        while let Some(arrives) = pipe.under_way.front().map(|piece| piece.arrives) {
+        while let Some(arrives) = pipe.planned.front().map(|piece| piece.arrives) {
             arrived.push((arrives - began, taken(pipe, arrives, 1)));
         }
         arrived
@@ -357,6 +411,45 @@ mod tests {
         assert_eq!(pipe.room(now), 0);
         pipe.take(MAX_UNDER_WAY, |_| {});
         assert_eq!(pipe.room(now), MAX_UNDER_WAY);
+    }
+
+    #[test]
+    fn however_slow_the_line_little_is_kept_beside_the_bytes() {
+        let (mut pipe, now) = (pipe(10, 10, Some(1)), Instant::now());
+        let bytes = Bytes::from(vec![7; 800 * 1024]);
+        pipe.push(bytes.clone(), now);
+        assert_eq!((pipe.planned.len(), pipe.waiting.len()), (PLANNED, 1));
+        assert_eq!(pipe.waiting[0].cargo.size(), bytes.len() - PLANNED);
+
+        pipe.reshape(Shape::default(), Rng::with_seed(1));
+        assert_eq!(taken(&mut pipe, now, PLANNED + 1), bytes);
+    }
+
+    #[test]
+    fn bytes_that_have_to_wait_do_not_keep_their_block_alive() {
+        let block = Bytes::from(vec![7; 8 * 1024]);
+        for (line, may_stay) in [(pipe(0, 0, None), true), (pipe(10, 0, None), false)] {
+            let (mut pipe, now) = (line, Instant::now());
+            pipe.push(block.slice(..9), now);
+            pipe.push(block.slice(9..19), now);
+            let at = |pipe: &Pipe, index: usize| match &pipe.planned[index].cargo {
+                Cargo::Bytes(bytes) => bytes.as_ptr(),
+                Cargo::End(_) => panic!("there is no end"),
+            };
+            assert_eq!(at(&pipe, 0) == block.as_ptr(), may_stay, "the first goes at once on a healthy line");
+            assert_ne!(at(&pipe, 1), block[9..].as_ptr());
+            assert_eq!(taken(&mut pipe, now + 10 * MS, 2), block[..19]);
+        }
+    }
+
+    #[test]
+    fn single_bytes_count_for_the_memory_that_they_take() {
+        let (mut pipe, now) = (pipe(10_000, 0, None), Instant::now());
+        while pipe.room(now) > 0 {
+            pipe.push(Bytes::from_static(b"a"), now);
+        }
+        assert!(pipe.bytes < MAX_UNDER_WAY / 50, "{}", pipe.bytes);
+        assert!(pipe.memory() < MAX_UNDER_WAY + 1024);
     }
 
     #[test]

@@ -234,6 +234,11 @@ impl Connection {
         within_guard("the server to read", self.stream.write_all(bytes)).await.is_ok()
     }
 
+    /// Says that nothing more will be sent.
+    pub async fn close_half(&mut self) {
+        self.stream.shutdown().await.expect("the connection is open");
+    }
+
     /// Whether something has come that was not read yet.
     pub async fn has_unread(&mut self) -> bool {
         let readiness = tokio::time::timeout(Duration::ZERO, self.stream.readable()).await;

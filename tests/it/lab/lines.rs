@@ -186,3 +186,27 @@ async fn a_slow_line_that_is_healed_is_fast_at_once() {
     let body = connection.body(&head).await;
     assert!(String::from_utf8_lossy(&body).contains(&large));
 }
+
+/// As TCP does: the end of what a client says comes after all that it has said.
+#[tokio::test]
+async fn a_client_that_closes_its_half_is_heard_to_the_end_on_a_slow_line() {
+    let server = TestServer::spawn_with_lab(&[]);
+    let link = Link::with(&server, "a", json!({ "bandwidth": { "up": 50_000 } })).await;
+    let mut connection = link.ask(&link.post("/channels/room", "x".repeat(20_000))).await;
+
+    connection.close_half().await;
+
+    assert!(String::from_utf8_lossy(&connection.read_to_end().await).starts_with("HTTP/1.1 201 "));
+}
+
+#[tokio::test]
+async fn what_comes_with_the_head_is_taken_as_slowly_as_the_rest() {
+    let server = TestServer::spawn_with_lab(&[]);
+    let link = Link::with(&server, "a", json!({ "slow_reader": { "up": 10_000 } })).await;
+    let began = Instant::now();
+
+    let published = link.connect().await.request(&link.post("/channels/room", "x".repeat(5_000))).await;
+
+    published.published_id();
+    assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
+}
