@@ -245,8 +245,8 @@ export declare class Channel extends EventTarget {
     }>;
     /** Ends the subscription. Publications that have no answer yet are rejected. */
     close(): void;
-    /** The messages, for `for await`. Ends when the channel is closed. @returns {AsyncIterableIterator<Message>} */
-    [Symbol.asyncIterator](): AsyncIterableIterator<Message>;
+    /** The messages, for `for await`. Ends when the channel is closed. @returns {AsyncGenerator<Message, void>} */
+    [Symbol.asyncIterator](): AsyncGenerator<Message, void>;
     /**
      * @template {keyof ChannelEvents} K
      * @param {K} type
@@ -397,9 +397,11 @@ declare class Publication {
     reject: (error: Error) => void;
     bytes: Uint8Array<ArrayBuffer> | null;
     contentType: string;
-    text: any;
     isJson: boolean;
+    text: any;
+    headers: Headers;
     /** When it was first handed to the network. @type {number | null} */ firstSentAt: number | null;
+    /** Whether it may have arrived without an answer. */ isUnsure: boolean;
     /** Its place among all publications. */ number: number;
     /** Ends what waits for the outcome. */ settled: AbortController;
     /**

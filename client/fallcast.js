@@ -74,6 +74,8 @@ export function connect(url, options = {}) {
 }
 
 const TRANSPORTS = /** @type {Transport[]} */ (["websocket", "sse", "long-poll"]);
+/** In ms. @type {{ headStart: number, patience: number, reprobe: number }} */
+const DEFAULTS = { headStart: 500, patience: 10_000, reprobe: 30_000 };
 const LOG_LENGTH = 500;
 const QUEUE_LENGTH = 10_000;
 /** A line is silent for too long after so many heartbeats: one may be late, two are not. */
@@ -130,7 +132,6 @@ export class Channel extends EventTarget {
     event: (line, name, body, ref) => this.#hear(line, name, body, ref),
     over: (line, end) => this.#lose(line, end),
   };
-  /** @type {Set<Queue>} */ #queues = new Set();
   /** @type {((name: string, body: any) => void) | undefined} */ #tap;
 
   /**
@@ -141,8 +142,8 @@ export class Channel extends EventTarget {
   constructor(url, options = {}, tap) {
     super();
     const base = globalThis.location?.href;
-    const settings = { headStart: 500, patience: 10_000, reprobe: 30_000, backoff: { base: 500, cap: 30_000 }, ...options };
-    this.#options = settings;
+    const backoff = { base: 500, cap: 30_000, ...options.backoff };
+    this.#options = { ...DEFAULTS, ...defined(options), backoff };
     this.#order = preferences(options);
     this.#memory = new Memory(options.resume === true ? String(url) : options.resume || null);
     this.#target = new Target(new URL(url, base), options, this.#memory);
@@ -152,7 +153,7 @@ export class Channel extends EventTarget {
     this.#listenToPage();
     options.signal?.addEventListener("abort", () => this.close(), { signal: this.#ended.signal });
     if (options.signal?.aborted) this.close();
-    else this.#begin("first");
+    else if (this.#pauses.size === 0) this.#begin("first");
   }
 
   /** Where the channel stands. @returns {State} */
@@ -193,12 +194,31 @@ export class Channel extends EventTarget {
     this.#stop("closed by the application");
   }
 
-  /** The messages, for `for await`. Ends when the channel is closed. @returns {AsyncIterableIterator<Message>} */
+  /** The messages, for `for await`. Ends when the channel is closed. @returns {AsyncGenerator<Message, void>} */
   [Symbol.asyncIterator]() {
-    const queue = new Queue(() => this.#queues.delete(queue));
-    if (this.#state === "closed") queue.end();
-    else this.#queues.add(queue);
-    return queue;
+    /** @type {Message[]} */ const waiting = [];
+    /** @type {(value?: any) => void} */ let wake = () => {};
+    const reading = new AbortController();
+    const take = (/** @type {{ message: Message }} */ { message }) => {
+      if (waiting.push(message) > QUEUE_LENGTH) reading.abort();
+      wake();
+    };
+    this.addEventListener("message", take, { signal: reading.signal });
+    const ended = this.#ended.signal;
+    ended.addEventListener("abort", () => wake(), { signal: reading.signal });
+    // Messages are kept from now on, not from when the loop asks for the first one.
+    return (async function* () {
+      try {
+        while (waiting.length > 0 || !ended.aborted) {
+          if (reading.signal.aborted) throw new Error(behind(waiting[0]));
+          const next = waiting.shift();
+          if (next) yield next;
+          else await new Promise((resolve) => (wake = resolve));
+        }
+      } finally {
+        reading.abort();
+      }
+    })();
   }
 
   /**
@@ -355,7 +375,6 @@ export class Channel extends EventTarget {
     this.#turn("closed", why);
     this.#ended.abort();
     this.#memory.save(this.#cursor, this.client);
-    for (const queue of this.#queues) queue.end();
   }
 
   // --- back up to a better transport ---
@@ -409,7 +428,8 @@ export class Channel extends EventTarget {
     this.#news++;
     switch (name) {
       case "hello":
-        return this.#takeHello(body);
+        this.#takeHello(body);
+        return this.#watch();
       case "message":
         return this.#takeMessage(line, body);
       case "gap":
@@ -453,6 +473,7 @@ export class Channel extends EventTarget {
     if (order === null) {
       // The log was created anew, and whoever stands between has swallowed the gap that said so.
       this.#takeGap({ after: this.#cursor, resume: cursorBefore(message.id), missed: null, reason: "epoch" });
+      if (line.isOver) return;
     } else if (order > 1 && this.#cursor !== null && this.#options.echo !== false) {
       // Offsets are dense, so something between us and the server has lost a message. The log has it still.
       return this.#lose(line, { why: `${message.id} came after ${this.#cursor}`, wait: 0 });
@@ -466,7 +487,6 @@ export class Channel extends EventTarget {
     this.#tap?.("message", message);
     const event = new MessageEvent("message", { data: message.data, lastEventId: message.id });
     this.dispatchEvent(Object.assign(event, { message }));
-    for (const queue of this.#queues) queue.push(message);
     // It counts as seen when the application has seen it.
     this.#cursor = message.id;
     this.#memory.saveSoon(this.#cursor, this.client);
@@ -477,7 +497,8 @@ export class Channel extends EventTarget {
   #takeGap(gap) {
     const missed = this.#cursor === null ? null : compareCursors(gap.resume, this.#cursor);
     // After a move the new line may tell of a gap that the old one has bridged already.
-    if (gap.reason !== "epoch" && missed !== null && missed <= 0) return;
+    const isOfThisLog = compareCursors(gap.after ?? "", this.#cursor ?? "") !== null;
+    if ((gap.reason !== "epoch" || !isOfThisLog) && missed !== null && missed <= 0) return;
     const found = { ...gap, after: this.#cursor ?? gap.after, missed: gap.reason === "epoch" ? gap.missed : missed ?? gap.missed };
     this.stats.gaps++;
     this.#progress();
@@ -491,7 +512,6 @@ export class Channel extends EventTarget {
   // ANCHOR: heartbeat
   /** @param {Attempt} line @param {{ cursor: string, head?: string }} heartbeat */
   #takeHeartbeat(line, { cursor, head }) {
-    this.#progress();
     this.#tap?.("heartbeat", { cursor, head });
     const ahead = this.#cursor === null ? 1 : compareCursors(cursor, this.#cursor);
     if (this.#cursor === null || (this.#options.echo === false && ahead !== null && ahead > 0)) {
@@ -500,6 +520,7 @@ export class Channel extends EventTarget {
     } else if (ahead !== 0 && (ahead === null || ahead > 0)) {
       return this.#lose(line, { why: `the server stands at ${cursor}, and only ${this.#cursor} came`, wait: 0 });
     }
+    this.#progress();
     // Messages may be on their way when a heartbeat is sent, but not for a whole heartbeat.
     const isBehind = head !== undefined && (compareCursors(head, this.#cursor ?? head) ?? 1) > 0;
     if (isBehind && this.#isBehind) this.#lose(line, { why: `it stays behind the head ${head}`, wait: 0 });
@@ -578,7 +599,8 @@ export class Channel extends EventTarget {
       // It may have been slow and no more. Either way it is not to be tried again at once.
       this.#proven.delete(line.transport);
       this.#lose(line, { why, wait: 0 });
-    }, patience);
+      // A large event on a slow network looks the same, and takes longer than that.
+    }, patience * 2 ** Math.min(this.#failures, 6));
   }
   // ANCHOR_END: audit
 
@@ -601,6 +623,7 @@ export class Channel extends EventTarget {
     }
     if (this.#options.pauseWhenHidden) {
       on(document, "visibilitychange", () => (document.hidden ? this.#pause("hidden") : this.#resume("hidden")));
+      if (document?.hidden) this.#pause("hidden");
     }
   }
 
@@ -704,14 +727,19 @@ class Attempt {
   // ANCHOR: attempt
   /** A line says something. The first thing must be hello: an open connection alone proves nothing. @param {string} name @param {any} body @param {number} [ref] */
   event(name, body, ref) {
-    if (this.#isOver) return;
-    if (this.#isAlive) {
-      this.judge.event?.(this, name, body, ref);
-    } else if (name === "hello") {
-      this.#isAlive = true;
-      this.judge.alive?.(this, body);
-    } else if (name === "goodbye") {
-      this.end({ why: `the server said goodbye: ${body.reason}`, wait: body.reconnect_ms });
+    if (this.#isOver || (!body && name !== "pulse")) return;
+    // What somebody between makes of an event may be well-formed and make no sense.
+    try {
+      if (this.#isAlive) {
+        this.judge.event?.(this, name, body, ref);
+      } else if (name === "hello") {
+        this.#isAlive = true;
+        this.judge.alive?.(this, body);
+      } else if (name === "goodbye") {
+        this.end({ why: `the server said goodbye: ${body.reason}`, wait: body.reconnect_ms });
+      }
+    } catch (fault) {
+      this.end({ why: messageOf(fault) });
     }
   }
   // ANCHOR_END: attempt
@@ -900,8 +928,13 @@ class Target {
   /** Where the channel stands, or null if nobody answers. @param {string} after */
   async head(after) {
     const address = this.address("/poll", { after, wait: "0", _: randomName() });
-    const answer = await this.fetch(address, { cache: "no-store" }).then((response) => response.json()).catch(() => ({}));
-    return answer.cursor ?? null;
+    const signal = AbortSignal.timeout(this.heartbeat);
+    try {
+      const response = await this.fetch(address, { cache: "no-store", signal });
+      return (await response.json()).cursor ?? null;
+    } catch {
+      return null;
+    }
   }
 
   /** Ends the stay in the channel at once, which otherwise ends after a grace. */
@@ -990,7 +1023,7 @@ function openEventStream(target, news) {
     source.addEventListener(name, (event) => news.event(name, parsed(/** @type {MessageEvent} */ (event).data, news)));
   }
   // It would reconnect by itself, but to the same transport for ever; and after most statuses it would not.
-  source.onerror = () => news.end({ why: source.readyState === 2 ? "the event stream was refused" : "the event stream broke off" });
+  source.onerror = () => news.end({ why: `the event stream ${source.readyState === 2 ? "was refused" : "broke off"}` });
   return { close: () => source.close() };
 }
 
@@ -1075,7 +1108,7 @@ function tellEach(events, news) {
 /** What came, unless something between put its own words there. @param {string} text @param {Attempt} news */
 function parsed(text, news) {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text) ?? {};
   } catch {
     news.end({ why: `what came is not JSON: ${text.slice(0, 40)}` });
     return {};
@@ -1148,6 +1181,7 @@ export class PublishError extends Error {
 /** One message on its way to the server. Its key makes it the same message however often it is sent. */
 class Publication {
   /** When it was first handed to the network. @type {number | null} */ firstSentAt = null;
+  /** Whether it may have arrived without an answer. */ isUnsure = false;
   /** Its place among all publications. */ number = 0;
   /** Ends what waits for the outcome. */ settled = new AbortController();
 
@@ -1165,11 +1199,13 @@ class Publication {
     if (data instanceof ArrayBuffer) data = new Uint8Array(data);
     this.bytes = ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice() : null;
     const isText = typeof data === "string";
-    const isJson = /^application\/json\b|\+json\b/.test(options.contentType ?? (isText ? "text/plain" : "application/json"));
-    this.contentType = options.contentType ?? (this.bytes ? "application/octet-stream" : isText ? "text/plain" : "application/json");
-    this.text = isText && !isJson ? data : this.bytes ? "" : JSON.stringify(data);
+    const kind = this.bytes ? "application/octet-stream" : isText ? "text/plain" : "application/json";
+    this.contentType = options.contentType ?? kind;
+    this.isJson = !this.bytes && /^application\/json\b|\+json\b/.test(this.contentType);
+    this.text = isText && !this.isJson ? data : this.bytes ? "" : JSON.stringify(data);
     if (this.text === undefined) throw new TypeError("this value has no form in JSON");
-    this.isJson = isJson && !this.bytes;
+    // Browsers remember what they may send by address. A key in the query would cost a preflight for each message.
+    this.headers = new Headers({ "Content-Type": this.contentType, "Idempotency-Key": this.key });
   }
 
   /** As a command over a WebSocket. */
@@ -1212,6 +1248,7 @@ class Publisher {
   /** What was sent over a line that is gone has no answer, and is sent again. @param {Attempt | null} line */
   set line(line) {
     this.#line = line;
+    for (const publication of this.#sent.values()) publication.isUnsure = true;
     this.#putBack(...this.#sent.values());
     this.#sent.clear();
     this.#isSlowed = false;
@@ -1310,6 +1347,7 @@ class Publisher {
       else this.#again(publication, retryAfter(response));
     } catch {
       // It may have arrived: only its key lets us send it again.
+      publication.isUnsure = true;
       this.#again(publication);
     }
     clearTimeout(timer);
@@ -1319,9 +1357,7 @@ class Publisher {
   // ANCHOR_END: post
 
   /** @param {Publication} publication @param {AbortSignal} signal */
-  #request({ key, type, contentType, bytes, text }, signal) {
-    // Browsers remember what they may send by address. A key in the query would cost a preflight for each message.
-    const headers = { "Content-Type": contentType, "Idempotency-Key": key };
+  #request({ headers, type, bytes, text }, signal) {
     return this.#target.fetch(this.#target.address("", { type }), { method: "POST", headers, body: bytes ?? text, signal });
   }
 
@@ -1357,7 +1393,7 @@ class Publisher {
   #fail(publication, why, problem = null) {
     if (publication.settled.signal.aborted) return;
     publication.settled.abort();
-    const outcome = problem || publication.firstSentAt === null ? "refused" : "unknown";
+    const outcome = (problem && !publication.isUnsure) || publication.firstSentAt === null ? "refused" : "unknown";
     publication.reject(new PublishError(problem?.detail ?? why, { problem, outcome }));
   }
 
@@ -1399,9 +1435,7 @@ const canShare = () => Boolean(globalThis.SharedWorker ?? globalThis.navigator?.
 /** @param {Target} target @param {Attempt} news @returns {Line} */
 function openShared(target, news) {
   const { transports, client, as, presence, echo, headStart, patience, reprobe, backoff } = target.options;
-  const chosen = { transports, client, as, presence, echo, headStart, patience, reprobe, backoff };
-  // Without what is undefined, for the defaults to apply over there.
-  const options = JSON.parse(JSON.stringify(chosen));
+  const options = { transports, client, as, presence, echo, headStart, patience, reprobe, backoff };
   const url = target.base;
   const port = portToHost(`${url} ${JSON.stringify(options)}`, news);
   port.onmessage = ({ data: [name, body, ref] }) => {
@@ -1495,14 +1529,14 @@ class Election {
       port.onmessage?.(new MessageEvent("message", { data: message }));
     }
     if (isNew) for (const { news } of [...this.#ports.values()]) news.end(TAKEN_OVER);
-    else if (from && this.#serves) this.#guest(from, message).postMessage(message);
+    else if (from && this.#serves) this.#guest(from, message)?.postMessage(message);
   }
 
   /** @param {string} name @param {any} message */
   #guest(name, [said]) {
     const known = this.#guests.get(name);
     if (known && said === "bye") this.#guests.delete(name);
-    if (known) return known;
+    if (known || said !== "open") return known;
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = ({ data }) => this.#air.postMessage({ to: name, message: data });
     ownHost.accept(port2);
@@ -1649,7 +1683,7 @@ class SharedChannel {
   async #hasCursor() {
     while (this.#channel.cursor === null) {
       if (this.#channel.state === "closed") throw new Error(this.#channel.log.at(-1)?.why);
-      await new Promise((resolve) => this.#channel.addEventListener("state", resolve, { once: true }));
+      await new Promise((resolve) => setTimer(() => resolve(null), 50));
     }
   }
 
@@ -1792,55 +1826,9 @@ export class EventStreamParser {
   }
 }
 
-/** Messages that wait for a `for await` loop. @implements {AsyncIterableIterator<Message>} */
-class Queue {
-  /** @type {Message[]} */ #messages = [];
-  /** Who waits for the next message, when there is none. @type {((result: IteratorResult<Message, undefined>) => void)[]} */ #readers = [];
-  /** @type {Error | null} */ #fault = null;
-  #hasEnded = false;
-  #left;
-
-  /** @param {() => void} left runs when nobody reads any more */
-  constructor(left) {
-    this.#left = left;
-  }
-
-  /** @param {Message} message */
-  push(message) {
-    const reader = this.#readers.shift();
-    if (reader) return reader({ value: message, done: false });
-    if (this.#messages.push(message) <= QUEUE_LENGTH) return;
-    const after = cursorBefore(/** @type {Message} */ (this.#messages[0]).id);
-    this.#fault = new Error(`the loop is ${QUEUE_LENGTH} messages behind; read faster, or go on with { after: "${after}" }`);
-    this.#messages = [];
-    this.#left();
-  }
-
-  end() {
-    this.#hasEnded = true;
-    for (const reader of this.#readers.splice(0)) reader({ value: undefined, done: true });
-  }
-
-  /** @returns {Promise<IteratorResult<Message, undefined>>} */
-  next() {
-    const message = this.#messages.shift();
-    if (message) return Promise.resolve({ value: message, done: false });
-    if (this.#fault) return Promise.reject(this.#fault);
-    if (this.#hasEnded) return Promise.resolve({ value: undefined, done: true });
-    return new Promise((resolve) => this.#readers.push(resolve));
-  }
-
-  /** @returns {Promise<IteratorResult<Message, undefined>>} */
-  return() {
-    this.#left();
-    this.end();
-    return Promise.resolve({ value: undefined, done: true });
-  }
-
-  [Symbol.asyncIterator]() {
-    return this;
-  }
-}
+/** @param {Message} first that the loop has not taken */
+const behind = ({ id }) =>
+  `the loop is ${QUEUE_LENGTH} messages behind; read faster, or go on with { after: "${cursorBefore(id)}" }`;
 
 /** Keeps a position over reloads of the page. */
 class Memory {
@@ -1895,6 +1883,9 @@ function preferences({ transports = TRANSPORTS, shared }) {
 function randomName() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
+
+/** What is undefined leaves the default as it is. @param {Options} options @returns {Options} */
+const defined = (options) => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 
 /** @param {string} base64 */
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
