@@ -7,7 +7,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener},
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     sync::Arc,
@@ -15,7 +15,9 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use rustls::ServerConfig;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
@@ -27,6 +29,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{Links, Peers, relay};
+use crate::guard::{Connections, Refusal, Ticket, Verdict};
 
 /// Beyond the limit so many more connections are accepted, to be told why they are refused.
 const REFUSED_AT_ONCE: usize = 64;
@@ -37,6 +40,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// How long to wait when the system refuses to hand over a connection. It mostly lacks descriptors, and gets some back.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Sets a socket up. Returns whether the system finds out by itself that its peer takes no bytes any more.
+pub type SetUp = fn(&SockRef<'_>, Duration) -> bool;
+
 /// Everything that a lab needs.
 #[derive(Debug)]
 pub struct Plan {
@@ -46,6 +52,10 @@ pub struct Plan {
     pub tls: Option<ServerConfig>,
     /// How many connections it carries.
     pub max_connections: usize,
+    /// How many of them may come from one address.
+    pub max_per_address: Option<usize>,
+    /// What the server does to the socket of every client, with the time for which one may take no bytes.
+    pub set_up: (SetUp, Duration),
     /// How long a TLS handshake may take, and a request's head.
     pub request_timeout: Duration,
     /// Where its server is.
@@ -84,6 +94,10 @@ fn live(runtime: &Runtime, plan: Plan, closed: oneshot::Receiver<()>) {
 
 /// What every connection goes through.
 struct Door {
+    room: Arc<Connections>,
+    /// For those who are refused.
+    hall: Arc<Semaphore>,
+    set_up: (SetUp, Duration),
     tls: Option<TlsAcceptor>,
     handshake: Duration,
     relay: Rc<relay::Context>,
@@ -93,8 +107,10 @@ impl Door {
     /// Takes connections in until the house is closed.
     async fn open(plan: Plan, mut closed: oneshot::Receiver<()>) -> io::Result<()> {
         let mut arrivals = arrivals(plan.listeners)?;
-        let room = Arc::new(Semaphore::new(plan.max_connections));
         let door = Rc::new(Self {
+            room: Arc::new(Connections::new(plan.max_connections, plan.max_per_address)),
+            hall: Arc::new(Semaphore::new(REFUSED_AT_ONCE)),
+            set_up: plan.set_up,
             tls: plan.tls.map(acceptor),
             handshake: plan.request_timeout,
             relay: Rc::new(relay::Context {
@@ -110,9 +126,7 @@ impl Door {
                 _ = &mut closed => return Ok(()),
                 Some(ended) = visits.join_next() => tell_panic(ended),
                 Some((socket, client)) = arrivals.recv() => {
-                    // More than so many are not even told why.
-                    if visits.len() < plan.max_connections + REFUSED_AT_ONCE {
-                        let place = Arc::clone(&room).try_acquire_owned().ok();
+                    if let Some(place) = door.admit(client.ip()) {
                         visits.spawn_local(Rc::clone(&door).take_in(socket, client, place));
                     }
                 }
@@ -120,7 +134,21 @@ impl Door {
         }
     }
 
-    async fn take_in(self: Rc<Self>, socket: TcpStream, client: SocketAddr, place: Option<OwnedSemaphorePermit>) {
+    /// Finds a place for a client. Without one, it is not even told why.
+    fn admit(&self, address: IpAddr) -> Option<Place> {
+        let ticket = self.room.admit(Some(address));
+        let verdict = ticket.verdict();
+        if verdict == Verdict::Admitted {
+            return Some(Place::InRoom(ticket));
+        }
+        // Those who are refused do not count, or else one address alone would fill the room.
+        let permit = Arc::clone(&self.hall).try_acquire_owned().ok()?;
+        Some(Place::InHall(permit, verdict))
+    }
+
+    async fn take_in(self: Rc<Self>, socket: TcpStream, client: SocketAddr, place: Place) {
+        let (set_up, stall) = self.set_up;
+        set_up(&SockRef::from(&socket), stall);
         // Without it small writes wait for the peer's delayed acknowledgment. The connection works without, too.
         let _ = socket.set_nodelay(true);
         let Some(acceptor) = &self.tls else { return self.serve(socket, client, place).await };
@@ -131,13 +159,21 @@ impl Door {
         }
     }
 
-    async fn serve(&self, line: impl relay::Line, client: SocketAddr, place: Option<OwnedSemaphorePermit>) {
+    async fn serve(&self, line: impl relay::Line, client: SocketAddr, place: Place) {
         match place {
-            Some(_place) => relay::serve(line, client, Rc::clone(&self.relay)).await,
+            Place::InRoom(_ticket) => relay::serve(line, client, Rc::clone(&self.relay)).await,
             // Whoever does not take the refusal goes without.
-            None => drop(timeout(FAREWELL, refuse(line)).await),
+            Place::InHall(_permit, verdict) => drop(timeout(FAREWELL, refuse(line, verdict)).await),
         }
     }
+}
+
+/// Where a client is, for as long as it is there.
+enum Place {
+    /// Among those who are served.
+    InRoom(Ticket),
+    /// Among those who are told why they are not.
+    InHall(OwnedSemaphorePermit, Verdict),
 }
 
 /// What all listeners accept. One that has no connection to hand over does not keep the others waiting.
@@ -180,12 +216,23 @@ fn tell_panic(ended: Result<(), JoinError>) {
     }
 }
 
-/// Tells a client that there is no room, and reads on until it has understood: a socket that is closed with something
+/// Tells a client why it is not served, and reads on until it has understood: a socket that is closed with something
 /// unread is reset, and the refusal may be lost with it.
-async fn refuse(mut line: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
-    line.write_all(relay::no_room().as_bytes()).await?;
+async fn refuse(mut line: impl AsyncRead + AsyncWrite + Unpin, verdict: Verdict) -> io::Result<()> {
+    line.write_all(&refusal(verdict)).await?;
     line.shutdown().await?;
     let mut unread = [0; 1024];
     while line.read(&mut unread).await? > 0 {}
     Ok(())
+}
+
+/// Why a client is not served.
+fn refusal(verdict: Verdict) -> Bytes {
+    match verdict {
+        Verdict::TooManyFromAddress => {
+            let detail = Refusal::TooManyPerAddress.to_string();
+            relay::words::problem(429, "too-many-per-address", "Too many connections", &detail)
+        }
+        Verdict::TooMany | Verdict::Admitted => Bytes::from(relay::no_room()),
+    }
 }

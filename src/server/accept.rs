@@ -86,9 +86,7 @@ impl Reception {
         data.insert(Peer(peer));
         data.insert(self.connections.admit(peer.map(|peer| peer.ip())));
         let options = SockRef::from(socket);
-        // What the system does not let us set stays as it is; the connection works all the same.
-        let _ = options.set_send_buffer_size(SEND_BUFFER);
-        let is_found_by_system = let_system_find_stalled_peer(&options, self.stall);
+        let is_found_by_system = set_up(&options, self.stall);
         // A stream of HTTP/2 may stall while its connection does not, which the system cannot see.
         if (is_tls || !is_found_by_system)
             && let Ok(handle) = options.try_clone()
@@ -116,6 +114,13 @@ fn tcp_stream(io: &dyn Any) -> Option<(&TcpStream, bool)> {
     plain.or_else(|| tls().map(|stream| (stream.get_ref().0, true)))
 }
 
+/// Sets a client's socket up. Returns whether the system will close it when its peer takes no bytes.
+pub(super) fn set_up(socket: &SockRef<'_>, stall: Duration) -> bool {
+    // What the system does not let us set stays as it is; the connection works all the same.
+    let _ = socket.set_send_buffer_size(SEND_BUFFER);
+    let_system_find_stalled_peer(socket, stall)
+}
+
 /// Lets the system close a connection whose peer takes no bytes (RFC 5482). actix itself would wait for ever.
 #[cfg(target_os = "linux")]
 fn let_system_find_stalled_peer(socket: &SockRef<'_>, stall: Duration) -> bool {
@@ -126,4 +131,22 @@ fn let_system_find_stalled_peer(socket: &SockRef<'_>, stall: Duration) -> bool {
 #[cfg(not(target_os = "linux"))]
 const fn let_system_find_stalled_peer(_: &SockRef<'_>, _: Duration) -> bool {
     false
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    #[test]
+    fn a_socket_that_is_set_up_gives_up_peers_that_take_nothing() -> io::Result<()> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        let stall = Duration::from_secs(7);
+
+        assert!(set_up(&SockRef::from(&socket), stall), "the system finds them");
+
+        assert_eq!(socket.tcp_user_timeout()?, Some(stall));
+        Ok(())
+    }
 }

@@ -7,7 +7,7 @@ use crate::{
     lab::{Desk, House, LinkLimits, Links, Plan},
 };
 
-use super::{InnerDoor, Listeners, ServerError, tls::Identity};
+use super::{InnerDoor, Listeners, ServerError, accept::set_up, tls::Identity};
 
 /// The setting of the lab's port.
 const FLAG: &str = "--lab-port";
@@ -64,6 +64,8 @@ impl Lab {
             listeners: self.listeners.take_sockets()?,
             tls: tls.map(|identity| identity.config.clone()),
             max_connections,
+            max_per_address: Some(config.max_connections_per_address).filter(|&max| max > 0),
+            set_up: (set_up, config.stall_timeout.0),
             request_timeout: config.request_timeout.0,
             upstream: self.inner_door.address(),
             peers: self.inner_door.peers().clone(),

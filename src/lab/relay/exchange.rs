@@ -339,7 +339,7 @@ impl<'v, L: Line> Carrier<'v, L> {
 
     fn poll_from_client(&mut self, task: &mut Task<'_>, now: Instant) -> Poll<Step> {
         if self.up.take(&mut self.visit.client.input, now) {
-            if self.up.is_broken {
+            if self.up.is_broken() {
                 self.refuse_body(now);
             }
             return Poll::Ready(Step::Went);

@@ -22,16 +22,33 @@ use crate::lab::{
     },
 };
 
+/// How much of a request has entered the pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// Not all of it. Of a tunnel, never all.
+    Part,
+    Whole,
+    /// Nobody can tell where it ends.
+    Broken,
+}
+
+impl Extent {
+    const fn of(body: Body) -> Self {
+        match body.length() {
+            Some(0) => Self::Whole,
+            _ => Self::Part,
+        }
+    }
+}
+
 /// The way from the client to the far end.
 #[derive(Debug)]
 pub(super) struct Up {
     pub(super) sip: Sip,
     body: Body,
-    /// Whether all of the request has entered the pipe. A tunnel is never whole.
-    is_whole: bool,
-    /// Whether nobody can tell where the request ends.
-    pub(super) is_broken: bool,
-    has_hung_up: bool,
+    extent: Extent,
+    /// Whether the far end is to learn, or has learned, that the client has gone.
+    is_parting: bool,
     pub(super) pipe: Pipe,
     /// What goes to the far end before anything else: a request that is sent again.
     repeated: Bytes,
@@ -53,9 +70,8 @@ impl Up {
         Self {
             sip: sip(&conditions.faults),
             body: request.body,
-            is_whole: request.body.length() == Some(0),
-            is_broken: false,
-            has_hung_up: false,
+            extent: Extent::of(request.body),
+            is_parting: false,
             pipe,
             repeated: Bytes::new(),
             retry: (luck.is_duplicated && can_repeat).then(Retry::default),
@@ -72,7 +88,7 @@ impl Up {
     /// Turns the rest of the exchange into a tunnel.
     pub(super) const fn become_tunnel(&mut self) {
         self.body = Body::Endless;
-        self.is_whole = false;
+        self.extent = Extent::Part;
     }
 
     /// Puts what has come from the client into the pipe, as far as it belongs to this exchange and there is room. What
@@ -81,7 +97,7 @@ impl Up {
         if self.is_silent {
             input.clear();
         }
-        if self.is_whole {
+        if self.extent != Extent::Part {
             return false;
         }
         let is_chunked = self.body.is_chunked();
@@ -92,26 +108,28 @@ impl Up {
                 self.pipe.push(if is_chunked { body::chunk(&data) } else { data }, now);
             }
             Ok(Some(Piece::End)) => {
-                self.is_whole = true;
+                self.extent = Extent::Whole;
                 if is_chunked {
                     self.pipe.push(body::LAST_CHUNK, now);
                 }
             }
             Ok(None) => return false,
-            Err(_) => {
-                self.is_whole = true;
-                self.is_broken = true;
-            }
+            Err(_) => self.extent = Extent::Broken,
         }
         true
+    }
+
+    /// Whether the next request cannot be told from this one.
+    pub(super) const fn is_broken(&self) -> bool {
+        matches!(self.extent, Extent::Broken)
     }
 
     /// Lets the far end learn that the client has gone, behind all that it has said before. False if that is done, or
     /// there is no room yet.
     pub(super) fn hang_up(&mut self, now: Instant) -> bool {
-        let is_news = !self.has_hung_up && !self.is_silent && self.pipe.room(now) > 0;
+        let is_news = !self.is_parting && !self.is_silent && self.pipe.room(now) > 0;
         if is_news {
-            self.has_hung_up = true;
+            self.is_parting = true;
             self.pipe.end(Ending::Fin, now);
         }
         is_news
@@ -142,7 +160,7 @@ impl Up {
 
     /// Whether all of the request has gone to the far end.
     pub(super) fn is_through(&self) -> bool {
-        self.is_whole && self.pipe.is_empty() && self.repeated.is_empty()
+        self.extent != Extent::Part && self.pipe.is_empty() && self.repeated.is_empty()
     }
 
     /// Loses what is under way.
@@ -234,7 +252,7 @@ mod tests {
         let mut input = BytesMut::from("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nnone");
         let mut up = up(&mut input);
         assert!(up.take(&mut input, Instant::now()));
-        assert!(up.is_broken);
+        assert!(up.is_broken());
         assert!(!up.take(&mut input, Instant::now()), "once is enough");
     }
 

@@ -72,6 +72,7 @@ const fn title_of(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
         408 => "Request Timeout",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         502 => "Bad Gateway",
         _ => "Service Unavailable",

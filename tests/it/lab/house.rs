@@ -18,7 +18,7 @@ use crate::harness::{
     within_guard,
 };
 
-use super::peers::ask;
+use super::peers::{ask, lab_in_the_network};
 
 /// Opens a stream of the channel `room` through the lab.
 async fn read_through(lab: SocketAddr) -> Connection {
@@ -48,6 +48,24 @@ async fn connections_to_the_lab_beyond_its_limit_are_refused_and_room_comes_back
     assert_eq!(server.get("/healthz").await.status(), 200, "the lab's limit is the lab's own");
 
     drop(readers);
+    within_guard("room for another", async {
+        while ask(lab, Request::get("/healthz")).await.status() != 200 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
+/// Who has asked for nothing yet is not known to the server, and counts in the lab all the same.
+#[tokio::test]
+async fn one_address_has_not_all_the_room_of_the_lab() {
+    let Some((server, _, lab)) = lab_in_the_network(&["--max-connections-per-address", "2"]).await else { return };
+    let silent = [Connection::open(lab).await, Connection::open(lab).await];
+
+    ask(lab, Request::get("/healthz")).await.assert_problem(429);
+    assert_eq!(ask(server.lab().await, Request::get("/healthz")).await.status(), 200, "another address");
+
+    drop(silent);
     within_guard("room for another", async {
         while ask(lab, Request::get("/healthz")).await.status() != 200 {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
