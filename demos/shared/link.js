@@ -1,0 +1,134 @@
+// @ts-check
+/**
+ * The lab: the same server on another port, over links that misbehave on command.
+ *
+ * Demos let their streams run there for two reasons. A page can break its own link and nobody else's; and the six
+ * connections that a browser opens to one host and port are those of the lab, so the page itself never waits for one.
+ */
+
+/** The server's base address. This file lives two folders below it, also behind a proxy that adds a prefix. */
+export const ROOT = new URL("../..", import.meta.url);
+
+/** A demo can't run here; the message says why, and what to do. */
+export class NoLab extends Error {}
+
+/** Where the lab is. @returns {Promise<URL>} */
+export async function findLab() {
+  const { port } = await (await fetch(new URL("lab", ROOT))).json();
+  if (!port) throw new NoLab("This server runs without a lab, and demos need one: start it with --lab-port auto.");
+  const origin = new URL("/", ROOT);
+  origin.port = port;
+  return origin;
+}
+
+/**
+ * What may be wrong with a link: see the book's chapter about the lab.
+ *
+ * @typedef {Record<string, any>} Faults
+ *
+ * What has gone over a link, in one direction, and as one kind of exchange. A packet is a TCP segment with data in it.
+ * @typedef {{ bytes: number, packets: number }} Flow
+ * @typedef {{ exchanges: number, connections: number, up: Flow, down: Flow }} Traffic
+ */
+
+/** One link: this page's own way to the server, to be broken at will. */
+export class Link {
+  #address;
+  /** @type {string | undefined} */ #secret;
+  /** Changes take effect in the order in which they were asked for. @type {Promise<unknown>} */ #last = Promise.resolve();
+
+  /**
+   * @param {string} name 1 to 60 letters, digits, hyphens and underscores
+   * @param {URL} lab where the lab is
+   */
+  constructor(name, lab) {
+    this.name = name;
+    this.lab = lab;
+    this.#address = new URL(`lab/links/${name}`, ROOT);
+    this.#secret = recall(name);
+  }
+
+  /**
+   * An address that is reached over this link.
+   *
+   * @param {string} path below the server's base
+   * @param {Record<string, string | number | boolean | undefined>} [query]
+   */
+  url(path, query = {}) {
+    const url = new URL(path, this.lab);
+    for (const [name, value] of Object.entries({ ...query, link: this.name })) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    return url;
+  }
+
+  /**
+   * Sets what is wrong with the link, in place of all that was. It acts on open connections as well.
+   *
+   * @param {Faults} faults nothing, for a healthy link
+   */
+  suffer(faults) {
+    return this.#inTurn(async () => {
+      const answer = await this.#ask("PUT", { body: JSON.stringify(faults) });
+      const { secret } = await answer.json();
+      if (secret) remember(this.name, (this.#secret = secret));
+    });
+  }
+
+  /** Heals the link. */
+  heal() {
+    return this.suffer({});
+  }
+
+  /** What has gone over the link so far, by kind of exchange: `websocket`, `sse`, `poll`, `publish`, … @returns {Promise<Record<string, Traffic>>} */
+  async traffic() {
+    const { traffic } = await (await this.#ask("GET")).json();
+    return traffic ?? {};
+  }
+
+  /** Gives the link back. */
+  remove() {
+    return this.#inTurn(() => this.#ask("DELETE", { keepalive: true }).catch(() => {}));
+  }
+
+  /** Where the link's recording is: `json` for programs, `pcapng` for Wireshark. @param {"json" | "pcapng"} form */
+  recording(form) {
+    return new URL(`lab/links/${this.name}/recording.${form}`, ROOT);
+  }
+
+  /** @template T @param {() => Promise<T>} change @returns {Promise<T>} */
+  #inTurn(change) {
+    const done = this.#last.then(change);
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  /** @param {string} method @param {RequestInit} [more] */
+  async #ask(method, more) {
+    const headers = this.#secret && method !== "GET" ? { Authorization: `Bearer ${this.#secret}` } : undefined;
+    const answer = await fetch(this.#address, { method, headers, ...more });
+    if (!answer.ok) {
+      const { detail } = await answer.json().catch(() => ({}));
+      throw new Error(detail ?? `${method} ${this.#address.pathname}: ${answer.status}`);
+    }
+    return answer;
+  }
+}
+
+/** The secret of a link outlives a reload of the page. @param {string} link */
+function recall(link) {
+  try {
+    return sessionStorage.getItem(`link ${link}`) ?? undefined;
+  } catch {
+    return undefined; // storage may be forbidden
+  }
+}
+
+/** @param {string} link @param {string} secret */
+function remember(link, secret) {
+  try {
+    sessionStorage.setItem(`link ${link}`, secret);
+  } catch {
+    // Then the link is this page's as long as it is not reloaded.
+  }
+}
