@@ -1,6 +1,7 @@
-//! Provides `$OUT_DIR/book`, the folder that `src/site.rs` embeds and serves at `/book/`.
+//! Provides in `$OUT_DIR` what `src/site/` embeds beside the files of the source.
 //!
-//! With the feature `book` it holds the book, rendered by mdBook; without it, one page that says how to get the book.
+//! - `book/`: with the feature `book` the book, rendered by mdBook; without it, one page that says how to get the book.
+//! - `plotly.min.js.gz`: the library that draws the charts of the demos.
 
 #[cfg(feature = "book")]
 #[path = "build/book.rs"]
@@ -14,17 +15,22 @@ mod directive;
 #[cfg(feature = "book")]
 #[path = "build/figure.rs"]
 mod figure;
+#[path = "build/plotly.rs"]
+mod plotly_js;
 
 use std::{env, path::PathBuf, process::ExitCode};
 
 fn main() -> ExitCode {
-    match book::provide(&folder("CARGO_MANIFEST_DIR"), &folder("OUT_DIR")) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report(&error);
-            ExitCode::FAILURE
-        }
+    // Cargo sees when an embedded file changes; only this tells it that one has come or gone.
+    println!("cargo::rerun-if-changed=demos");
+    let (project, out) = (folder("CARGO_MANIFEST_DIR"), folder("OUT_DIR"));
+    let mut faults = Vec::new();
+    faults.extend(book::provide(&project, &out).err().map(|error| format!("{error:#}")));
+    faults.extend(plotly_js::provide(&out).err().map(|error| error.to_string()));
+    for fault in &faults {
+        report(fault);
     }
+    if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The folder that cargo names in the environment variable `name`.
@@ -32,9 +38,9 @@ fn folder(name: &str) -> PathBuf {
     PathBuf::from(env::var_os(name).expect("cargo sets this variable for every build script"))
 }
 
-/// Shows `error` and its causes as errors of the build; cargo reads one line each.
-fn report(error: &book::Error) {
-    for line in format!("{error:#}").lines() {
+/// Shows a fault and its causes as errors of the build; cargo reads one line each.
+fn report(fault: &str) {
+    for line in fault.lines() {
         println!("cargo::error={line}");
     }
 }

@@ -216,6 +216,10 @@ settings! {
     #[arg(value_name = "N", help_heading = "The lab")]
     max_lab_connections: usize = 1000, "1000", "FALLCAST_MAX_LAB_CONNECTIONS";
 
+    /// Keep at most so many bytes of what passes through the lab, for whoever wants to see it; 0 records nothing.
+    #[arg(value_name = "SIZE", help_heading = "The lab")]
+    lab_recording: Size = Size(32 << 20), "32MiB", "FALLCAST_LAB_RECORDING";
+
     /// Let pages of this origin connect and publish, such as `https://example.org`; may be given several times, * is any.
     #[arg(value_name = "ORIGIN", value_delimiter = ',', help_heading = "Who may do what")]
     allow_origin: Vec<String> = Vec::new(), "the server's own pages only", "FALLCAST_ALLOW_ORIGIN";

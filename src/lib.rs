@@ -18,5 +18,6 @@ pub mod lab;
 
 pub mod cli;
 pub mod config;
+pub mod demos;
 pub mod server;
 pub mod site;

@@ -23,6 +23,7 @@ use crate::{
     channel::{ChannelLimits, Hub, HubLimits, KeyLimits, PresenceLimits, Retention},
     config::Config,
     delivery::{Pace, Rings},
+    demos::{self, Demos},
     guard::{self, BadOrigin, Connections, Guard, Origins, Rates},
     lab::Desk,
     metrics::Metrics,
@@ -95,7 +96,7 @@ pub async fn run(config: Config) -> Result<(), ServerError> {
 
     let server = start(&config, &state, &listeners, tls.as_ref(), lab.as_ref().map(Lab::inner_door))?;
     // It ends when this is dropped, which is after everybody has been let go.
-    let _house = lab.as_ref().map(|lab| lab.open(&config, tls.as_ref(), room.lab)).transpose()?;
+    let _house = lab.as_ref().map(|lab| lab.open(&config, &state, tls.as_ref(), room.lab)).transpose()?;
     // Before anybody learns that the server is up: a signal that comes from then on must find it listening.
     let signals = Signals::listen()?;
     announce::print(&config, &listeners, lab.as_ref(), tls.as_ref());
@@ -115,7 +116,7 @@ fn start(
     tls: Option<&Identity>,
     inner_door: Option<&InnerDoor>,
 ) -> io::Result<Server> {
-    let app_state = state.clone();
+    let (app_state, demos) = (state.clone(), Demos::begin());
     let app = move || {
         App::new()
             .app_data(web::Data::new(app_state.clone()))
@@ -123,6 +124,7 @@ fn start(
             .wrap(from_fn(around_every_request))
             .configure(transport::routes)
             .configure(crate::lab::routes)
+            .configure(|app| demos.routes(app))
             .configure(site::routes)
             .default_service(web::to(transport::not_found))
     };
@@ -262,7 +264,9 @@ async fn around_every_request(
             state.metrics.refusal(kind);
         }
         let request = response.request().clone();
-        transport::add_headers(&state, &request, response.headers_mut());
+        if !demos::keeps_to_itself(request.path()) {
+            transport::add_headers(&state, &request, response.headers_mut());
+        }
     }
     Ok(response)
 }

@@ -38,10 +38,13 @@ export const TRANSPORTS = [
  * @property {number} [seconds] how long the axis of the lanes is: 10
  * @property {string} [unit] in which marks have values; without it all marks stand on the line
  * @property {"stop" | "go on"} [whenHidden] what happens when the page is hidden, and its timers are throttled: it stops, unless given
+ * @property {boolean} [isTimed] whether figures are spoiled when the page is busy: they are, unless given
  * @property {boolean} [room] whether the channel is shared by all that open the page, unless they choose another `?room=`
  * @property {boolean} [counts] whether it only counts: what a slow machine counts is true all the same
  * @property {() => Promise<unknown>} [prepare] what keeps the page busy and so is done before it starts: with the bet
  */
+
+/** The value of a choice, a number, or for several sliders a number by each name. @typedef {string | number | Record<string, number>} Truth */
 
 /** A number of letters and digits that nobody else has. `crypto.randomUUID` is missing on plain http to a LAN address. */
 export function randomName(length = 8) {
@@ -191,7 +194,7 @@ export class Demo {
   /** Says so when this machine, and no transport, is what was slow. @param {Run} run */
   #warn(run) {
     if (this.#plan.counts) return;
-    const bottleneck = this.#health.verdict(run.publisherLag);
+    const bottleneck = this.#plan.isTimed === false ? null : this.#health.verdict(run.publisherLag);
     this.#warning.dataset.verdict = bottleneck ? "bottleneck" : "sound";
     const text = bottleneck ? `${bottleneck} Don't trust the figures of this run.` : "";
     if (this.#warning.textContent !== text) this.#warning.textContent = text;
@@ -333,7 +336,7 @@ export class Run {
   /**
    * Draws what came true over what was bet, and shows the lesson.
    *
-   * @param {string | number} truth the value of a choice, or the number
+   * @param {Truth} truth
    * @param {string} text what was measured, and how often
    */
   reveal(truth, text) {
@@ -376,8 +379,10 @@ class Bet {
     for (const input of this.#inputs) {
       if (input.type === "range") this.#prepareSlider(input);
       input.addEventListener("input", () => {
-        this.#form.dataset.placed = "";
         if (input.type === "range") this.#showGuess(input);
+        // Of several sliders, each is a part of the bet.
+        if (this.#sliders.some((slider) => slider.dataset.moved === undefined)) return;
+        this.#form.dataset.placed = "";
         this.onPlaced();
       });
     }
@@ -400,10 +405,14 @@ class Bet {
     for (const input of this.#inputs) input.disabled = false;
   }
 
-  /** @param {string | number} truth @param {string} text */
+  get #sliders() {
+    return this.#inputs.filter(({ type }) => type === "range");
+  }
+
+  /** @param {Truth} truth @param {string} text */
   reveal(truth, text) {
-    const slider = this.#inputs.find(({ type }) => type === "range");
-    const isRight = slider ? this.#revealNumber(slider, Number(truth)) : this.#revealChoice(String(truth));
+    const numbers = this.#sliders.map((slider) => this.#revealNumber(slider, Number(typeof truth === "object" ? truth[slider.name] : truth)));
+    const isRight = numbers.length > 0 ? numbers.every(Boolean) : this.#revealChoice(String(truth));
     this.#form.dataset.revealed = isRight ? "right" : "wrong";
     if (this.#outcome.textContent !== text) this.#outcome.textContent = text;
   }
@@ -418,7 +427,7 @@ class Bet {
   #revealNumber(slider, truth) {
     const { position, value, unit } = scaleOf(slider);
     const guess = value(Number(slider.value));
-    const mark = this.#form.querySelector(".truth") ?? document.createElement("b");
+    const mark = slider.parentElement?.querySelector(".truth") ?? document.createElement("b");
     mark.className = "truth";
     mark.textContent = `measured: ${readable(truth)} ${unit}`;
     /** @type {HTMLElement} */ (mark).style.setProperty("--at", String(position(truth)));
@@ -438,6 +447,7 @@ class Bet {
   /** @param {HTMLInputElement} slider */
   #showGuess(slider) {
     const { value, unit } = scaleOf(slider);
+    slider.dataset.moved = "";
     const guess = slider.parentElement?.querySelector(".guess");
     if (guess) guess.textContent = `your bet: ${readable(value(Number(slider.value)))} ${unit}`;
   }

@@ -106,9 +106,12 @@ export class Lanes {
    *
    * @param {string} lane
    * @param {Partial<Mark>} [mark] now, unless it says otherwise
+   * @returns {Mark} may be changed afterwards
    */
   mark(lane, mark = {}) {
-    this.#track(lane).add({ at: performance.now(), ...mark });
+    const added = { at: performance.now(), ...mark };
+    this.#track(lane).add(added);
+    return added;
   }
 
   /**

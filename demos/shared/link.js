@@ -31,10 +31,17 @@ export async function findLab() {
  * @typedef {{ exchanges: number, connections: number, up: Flow, down: Flow }} Traffic
  */
 
+/** Faults after which no end of a connection arrives. */
+const SILENT = /"(silence|mute|laptop-sleep|train-tunnel)"/;
+
+/** Resets what is open. Behind a silent line, a browser would wait a minute for the answer to its closing of a WebSocket. */
+const RESET_ALL = '{"cut": {"after_ms": 0, "how": "rst", "open_only": true}}';
+
 /** One link: this page's own way to the server, to be broken at will. */
 export class Link {
   #address;
   /** @type {string | undefined} */ #secret;
+  /** Whether something may be open of which no end arrives. */ #wasSilent = false;
   /** Changes take effect in the order in which they were asked for. @type {Promise<unknown>} */ #last = Promise.resolve();
 
   /**
@@ -72,6 +79,7 @@ export class Link {
       const answer = await this.#ask("PUT", { body: JSON.stringify(faults) });
       const { secret } = await answer.json();
       if (secret) remember(this.name, (this.#secret = secret));
+      this.#wasSilent ||= SILENT.test(JSON.stringify(faults));
     });
   }
 
@@ -86,9 +94,26 @@ export class Link {
     return traffic ?? {};
   }
 
+  /**
+   * The same, once nothing has moved for a moment: what has arrived a blink ago may not be counted yet.
+   *
+   * @param {number} [moment] in ms
+   */
+  async settledTraffic(moment = 60) {
+    for (let before = ""; ; await new Promise((resolve) => setTimeout(resolve, moment))) {
+      const traffic = await this.traffic();
+      const now = JSON.stringify(traffic);
+      if (now === before) return traffic;
+      before = now;
+    }
+  }
+
   /** Gives the link back. */
   remove() {
-    return this.#inTurn(() => this.#ask("DELETE", { keepalive: true }).catch(() => {}));
+    return this.#inTurn(async () => {
+      if (this.#wasSilent) await this.#ask("PUT", { body: RESET_ALL, keepalive: true }).catch(() => {});
+      await this.#ask("DELETE", { keepalive: true }).catch(() => {});
+    });
   }
 
   /** Where the link's recording is: `json` for programs, `pcapng` for Wireshark. @param {"json" | "pcapng"} form */

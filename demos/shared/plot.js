@@ -73,7 +73,7 @@ export class Chart {
       this.#isInView = isIntersecting;
       if (isIntersecting) again();
     }).observe(element);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+    for (const query of ["(prefers-color-scheme: dark)", "(width < 44rem)"]) matchMedia(query).addEventListener("change", again);
     new MutationObserver(again).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   }
 
@@ -114,15 +114,18 @@ export class Chart {
     // As large as the text around it, so that the last row can read it.
     const size = parseFloat(getComputedStyle(document.documentElement).fontSize) * 0.85;
     const axis = { gridcolor: line, zerolinecolor: line, linecolor: ink, automargin: true };
+    const isNarrow = matchMedia("(width < 44rem)").matches;
     const { xaxis, yaxis, ...rest } = this.#layout;
     return {
       title: { text: this.#titles.title, x: 0.01, xanchor: "left", y: 1, yanchor: "top", yref: "container", pad: { t: size }, font: { size: size * 1.15 } },
       font: { family: font, size, color: ink },
       paper_bgcolor: panel,
       plot_bgcolor: panel,
-      // The title has a row of its own above the legend, which wraps on a phone.
-      margin: { l: size * 4, r: size, t: size * 5.2, b: size * 3.6 },
-      legend: { orientation: "h", y: 1.01, yanchor: "bottom", x: 0, xanchor: "left" },
+      // The title has a row of its own above the legend. On a phone the legend takes several rows, below the chart.
+      margin: { l: size * 4, r: size, t: size * (isNarrow ? 3 : 5.2), b: size * (isNarrow ? 8 : 4.2) },
+      legend: isNarrow
+        ? { orientation: "h", yref: "container", y: 0.02, yanchor: "bottom", x: 0, xanchor: "left" }
+        : { orientation: "h", y: 1.01, yanchor: "bottom", x: 0, xanchor: "left" },
       xaxis: { title: { text: this.#titles.x }, ...axis, ...xaxis },
       yaxis: { title: { text: this.#titles.y }, ...axis, ...yaxis },
       ...rest,

@@ -17,7 +17,7 @@ use super::{
     event::{Gap, Transport},
     keys::{self, KeyLimits, Keys, Known},
     log::{Budget, Log, Retention},
-    message::{ChannelName, MemberId, Message, Publication},
+    message::{ChannelName, MemberId, Message, Publication, RESERVED_PREFIX},
     presence::{Presence, PresenceLimits},
 };
 
@@ -86,6 +86,9 @@ pub struct Published {
 /// Why a publication was refused. Nothing was appended, and no key was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PublishError {
+    /// Only the server itself publishes there.
+    #[error("channels whose names begin with `{RESERVED_PREFIX}` are the lab's, which tells there what passes over a link")]
+    Reserved,
     /// The key stands for another publication.
     #[error("this key was used for another publication within its window")]
     KeyReused,

@@ -49,6 +49,9 @@ pub struct Hub {
 /// How long nobody may have used a channel without messages before a new one may take its place.
 const UNUSED: Duration = Duration::from_mins(10);
 
+/// For how long after the last reader has gone a channel counts as read: whoever polls is away between two polls.
+const BETWEEN_POLLS: Duration = Duration::from_secs(5);
+
 /// A channel that was asked for once and never used: when there is no room, it gives way to a new one.
 fn longest_unused(channels: &HashMap<ChannelName, Arc<Channel>>) -> Option<ChannelName> {
     let unused = channels.values().filter(|channel| channel.is_empty() && channel.is_expired(UNUSED));
@@ -117,6 +120,9 @@ impl Hub {
     /// Tells why nothing was appended.
     #[expect(clippy::unused_async, reason = "the engine of a cluster will be asked over a socket")]
     pub async fn publish(&self, name: &ChannelName, publication: Publication) -> Result<Published, PublishError> {
+        if name.is_reserved() {
+            return Err(PublishError::Reserved);
+        }
         let channel = self.channel(name).map_err(|ChannelsFull| PublishError::ChannelsFull)?;
         // A repetition needs no room.
         if let Some(result) = channel.find_key(&publication, &self.hasher) {
@@ -127,6 +133,28 @@ impl Hub {
         channel.append(publication, publisher, &self.hasher)
     }
     // ANCHOR_END: hub_publish
+
+    /// Whether somebody reads a channel, or has done so a moment ago: between two polls nobody is there. Asking creates
+    /// no channel and keeps none from expiring.
+    #[must_use]
+    pub fn is_read(&self, name: &ChannelName) -> bool {
+        self.read_channel(name).is_some()
+    }
+
+    /// Appends a publication of the server's own to a channel that somebody reads. Elsewhere, and without room, it is lost.
+    pub fn publish_to_readers(&self, name: &ChannelName, publication: Publication) {
+        let Some(channel) = self.read_channel(name) else { return };
+        if self.make_room(&channel, publication.data.len() + MESSAGE_OVERHEAD).is_ok() {
+            // It fails for keys alone, and what the server tells has none.
+            let _ = channel.append(publication, None, &self.hasher);
+        }
+    }
+
+    fn read_channel(&self, name: &ChannelName) -> Option<Arc<Channel>> {
+        let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
+        let is_read = |channel: &&Arc<Channel>| channel.subscribers_in_all() > 0 || channel.idle() < BETWEEN_POLLS;
+        channels.get(name).filter(is_read).map(Arc::clone)
+    }
 
     /// The public name of a client.
     #[must_use]
@@ -268,6 +296,26 @@ mod tests {
         }
         let refused = hub.publish(&name("d"), text(19_000, None)).await;
         assert_eq!(refused, Err(PublishError::LogsFull));
+    }
+
+    #[tokio::test]
+    async fn to_a_reserved_channel_only_the_server_publishes_and_only_to_readers() {
+        let hub = hub(10, 1 << 20, Duration::ZERO);
+        let tap = name("tap.a");
+        assert_eq!(hub.publish(&tap, text(1, None)).await, Err(PublishError::Reserved));
+        hub.publish_to_readers(&tap, text(1, None));
+        assert!(!hub.is_read(&tap));
+        assert!(hub.all().is_empty(), "neither has created it");
+
+        let channel = hub.channel(&tap).expect("there is room");
+        let reader = channel.count_in(crate::channel::Transport::Sse);
+        hub.publish_to_readers(&tap, text(1, None));
+        assert_eq!((channel.head(), hub.is_read(&tap)), (1, true));
+
+        drop(reader);
+        hub.sweep();
+        hub.publish_to_readers(&tap, text(1, None));
+        assert!(hub.all().is_empty(), "nor kept it");
     }
 
     #[tokio::test]

@@ -205,11 +205,20 @@ impl FromStr for Label {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelName(Box<str>);
 
+/// What the names of channels begin with to which only the server itself publishes.
+pub const RESERVED_PREFIX: &str = "tap.";
+
 impl ChannelName {
     /// The name as it stands in the address.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether only the server itself publishes there.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.0.starts_with(RESERVED_PREFIX)
     }
 }
 

@@ -28,5 +28,6 @@ pub use keys::KeyLimits;
 pub use log::{Budget, Log, MESSAGE_OVERHEAD, Retention};
 pub use message::{
     BadName, ChannelName, ClientName, ContentType, DisplayName, IdempotencyKey, Label, MemberId, Message, Publication,
+    RESERVED_PREFIX,
 };
 pub use presence::{Presence, PresenceLimits};

@@ -97,7 +97,18 @@ impl Origins {
         let others = self.own_ports.iter().filter(|&&other| is_plain && Some(other) != port);
         others.map(|other| format!("{name}:{other}")).collect()
     }
+
+    /// The server's ports under the other loopback names, if `host` is one: the same machine, but to a browser another site.
+    #[must_use]
+    pub fn counterparts(&self, host: &str) -> Vec<String> {
+        let (own_name, _) = split_port(host);
+        let others = LOOPBACK_NAMES.into_iter().filter(|name| !name.eq_ignore_ascii_case(own_name));
+        others.filter(|_| is_loopback_name(host)).flat_map(|name| self.siblings(name)).collect()
+    }
 }
+
+/// The names by which people call this machine from itself.
+const LOOPBACK_NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
 /// What stands behind `http://` or `https://`.
 fn authority(origin: &str) -> Option<&str> {
@@ -174,6 +185,14 @@ mod tests {
         for made_up in ["a b:8080", "a;script-src *:8080", "[::1]:8080"] {
             assert!(origins.siblings(made_up).is_empty(), "{made_up}");
         }
+    }
+
+    #[test]
+    fn this_machine_has_another_name_for_itself_and_no_other_host_has() {
+        let origins = Origins::new(&[], vec![8080, 8081]).expect("good origins");
+        assert_eq!(origins.counterparts("localhost:8080"), ["127.0.0.1:8080", "127.0.0.1:8081"]);
+        assert_eq!(origins.counterparts("127.0.0.1:8080"), ["localhost:8080", "localhost:8081"]);
+        assert!(origins.counterparts("fall.lan:8080").is_empty());
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::{
 use super::{
     faults::Faults,
     links::{Authority, LinkName, LinkView, Links, Put},
-    presets,
+    playback, presets,
 };
 
 /// How many bytes a set of faults has at most. The longest that makes sense has a few hundred.
@@ -38,7 +38,9 @@ pub struct Desk {
 
 /// The addresses.
 pub fn routes(app: &mut web::ServiceConfig) {
-    app.service(readable("/lab", overview)).service(readable("/lab/links", list)).service(
+    app.configure(playback::routes);
+    app.service(readable("/lab", overview)).service(readable("/lab/nagle", ask_the_lab));
+    app.service(readable("/lab/links", list)).service(
         web::resource("/lab/links/{link}")
             .route(web::put().to(put))
             .route(web::get().to(show))
@@ -63,6 +65,13 @@ async fn overview(request: HttpRequest, state: web::Data<State>) -> Result<HttpR
     Query::read(request.query_string(), &[])?;
     let port = state.lab.as_ref().map(|lab| lab.port);
     Ok(json_answer(StatusCode::OK, &Overview { port, presets: presets::all() }))
+}
+
+/// What the lab answers itself comes here only without it.
+async fn ask_the_lab(state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    links(&state)?;
+    let port = state.lab.as_ref().map_or(0, |lab| lab.port);
+    Err(Problem::not_found(format_args!("the lab answers this itself, on its own port, {port}")))
 }
 
 #[derive(Serialize)]
@@ -124,7 +133,11 @@ async fn heal(request: HttpRequest, state: web::Data<State>) -> Result<HttpRespo
     }
 }
 
-fn links(state: &State) -> Result<&Links, Problem> {
+/// The lab's links.
+///
+/// # Errors
+/// Tells that there is no lab.
+pub(super) fn links(state: &State) -> Result<&Links, Problem> {
     let no_lab = || {
         let detail = "this server runs without a lab; start it with --lab-port auto";
         Problem::new(StatusCode::NOT_FOUND, "no-lab", "There is no lab", detail)
@@ -132,11 +145,16 @@ fn links(state: &State) -> Result<&Links, Problem> {
     state.lab.as_ref().map(|lab| &*lab.links).ok_or_else(no_lab)
 }
 
-fn link_name(request: &HttpRequest) -> Result<LinkName, Problem> {
+/// The link that the address names.
+///
+/// # Errors
+/// Tells that this is no name.
+pub(super) fn link_name(request: &HttpRequest) -> Result<LinkName, Problem> {
     Ok(request.match_info().get("link").unwrap_or_default().parse()?)
 }
 
-fn no_such_link(name: &LinkName) -> Problem {
+/// There is no link of this name.
+pub(super) fn no_such_link(name: &LinkName) -> Problem {
     Problem::not_found(format_args!("nobody has created the link {name}; PUT its faults here to do so"))
 }
 

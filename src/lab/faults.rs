@@ -115,6 +115,11 @@ pub enum ExchangeKind {
     Other,
 }
 
+impl ExchangeKind {
+    /// Every kind, in the order in which they are declared.
+    pub const ALL: [Self; 6] = [Self::WebSocket, Self::Sse, Self::Stream, Self::Poll, Self::Publish, Self::Other];
+}
+
 /// One value for each direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Both<T> {

@@ -28,8 +28,11 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Links, Peers, relay};
-use crate::guard::{Connections, Refusal, Ticket, Verdict};
+use super::{Links, Peers, relay, tap::Live};
+use crate::{
+    channel::{Hub, now_us},
+    guard::{Connections, Guard, Refusal, Ticket, Verdict},
+};
 
 /// Beyond the limit so many more connections are accepted, to be told why they are refused.
 const REFUSED_AT_ONCE: usize = 64;
@@ -64,6 +67,10 @@ pub struct Plan {
     pub peers: Peers,
     /// What is wrong where.
     pub links: Arc<Links>,
+    /// Where it tells what passes.
+    pub hub: Arc<Hub>,
+    /// The rules of the server.
+    pub guard: Arc<Guard>,
 }
 
 /// A lab that is open. Dropping it closes the lab.
@@ -107,6 +114,8 @@ impl Door {
     /// Takes connections in until the house is closed.
     async fn open(plan: Plan, mut closed: oneshot::Receiver<()>) -> io::Result<()> {
         let mut arrivals = arrivals(plan.listeners)?;
+        let live = Rc::new(Live::new(plan.hub));
+        spawn_local(Rc::clone(&live).publish());
         let door = Rc::new(Self {
             room: Arc::new(Connections::new(plan.max_connections, plan.max_per_address)),
             hall: Arc::new(Semaphore::new(REFUSED_AT_ONCE)),
@@ -117,6 +126,8 @@ impl Door {
                 upstream: plan.upstream,
                 peers: plan.peers,
                 links: plan.links,
+                live,
+                guard: plan.guard,
                 request_timeout: plan.request_timeout,
             }),
         });
@@ -147,21 +158,21 @@ impl Door {
     }
 
     async fn take_in(self: Rc<Self>, socket: TcpStream, client: SocketAddr, place: Place) {
-        let (set_up, stall) = self.set_up;
+        let (accepted_at, (set_up, stall)) = (now_us(), self.set_up);
         set_up(&SockRef::from(&socket), stall);
         // Without it small writes wait for the peer's delayed acknowledgment. The connection works without, too.
         let _ = socket.set_nodelay(true);
-        let Some(acceptor) = &self.tls else { return self.serve(socket, client, place).await };
+        let Some(acceptor) = &self.tls else { return self.serve(socket, client, accepted_at, place).await };
         match timeout(self.handshake, acceptor.accept(socket)).await {
-            Ok(Ok(line)) => self.serve(line, client, place).await,
+            Ok(Ok(line)) => self.serve(line, client, accepted_at, place).await,
             Ok(Err(fault)) => tracing::debug!(%client, %fault, "no TLS with the lab"),
             Err(_) => tracing::debug!(%client, "a TLS handshake with the lab took too long"),
         }
     }
 
-    async fn serve(&self, line: impl relay::Line, client: SocketAddr, place: Place) {
+    async fn serve(&self, line: impl relay::Line, client: SocketAddr, accepted_at: u64, place: Place) {
         match place {
-            Place::InRoom(_ticket) => relay::serve(line, client, Rc::clone(&self.relay)).await,
+            Place::InRoom(_ticket) => relay::serve(line, client, accepted_at, Rc::clone(&self.relay)).await,
             // Whoever does not take the refusal goes without.
             Place::InHall(_permit, verdict) => drop(timeout(FAREWELL, refuse(line, verdict)).await),
         }

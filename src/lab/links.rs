@@ -24,7 +24,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::faults::{ExchangeKind, Faults};
+use super::{
+    faults::{ExchangeKind, Faults},
+    tap::{Tap, TappedLink, Traffic},
+};
 
 /// How many changes of a link are kept for an exchange that has not seen them yet. Then the oldest are forgotten.
 const UNSEEN_CHANGES: usize = 16;
@@ -41,13 +44,14 @@ pub struct LinkLimits {
     pub expiry: Duration,
 }
 
-/// The name of a link: 1 to 64 letters, digits, hyphens and underscores.
+/// The name of a link: 1 to 60 letters, digits, hyphens and underscores. The name of its tap is a channel's, hence four
+/// characters shorter than a channel's may be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkName(Arc<str>);
 
 /// A text is no name of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a link's name is 1 to 64 letters, digits, hyphens and underscores")]
+#[error("a link's name is 1 to 60 letters, digits, hyphens and underscores")]
 pub struct BadLinkName;
 
 /// Who wants to change a link.
@@ -95,6 +99,9 @@ pub struct LinkView {
     pub exchanges: usize,
     /// How many there have been, the open ones included.
     pub total: u64,
+    /// How much they have carried; `None` if nothing is recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
 }
 
 /// What is wrong with a link, and since when.
@@ -113,6 +120,8 @@ pub struct Links {
     /// How many links there have been.
     lives: AtomicU64,
     limits: LinkLimits,
+    /// What is recorded of them, if anything is.
+    tap: Option<Arc<Tap>>,
 }
 
 #[derive(Debug)]
@@ -126,6 +135,7 @@ struct Link {
     exchanges: usize,
     total: u64,
     used: Instant,
+    tapped: Option<Arc<TappedLink>>,
 }
 
 /// One exchange on a link, from its request to the last byte. Dropping it tells the link that it is over.
@@ -143,6 +153,7 @@ struct Attached {
     number: u64,
     setting: Setting,
     changes: broadcast::Receiver<Setting>,
+    tapped: Option<Arc<TappedLink>>,
 }
 
 /// What is wrong for one exchange, and since when.
@@ -171,10 +182,16 @@ impl Conditions {
 }
 
 impl Links {
-    /// Returns a registry without links.
+    /// Returns a registry without links. What they carry is recorded if there is a tap.
     #[must_use]
-    pub fn new(limits: LinkLimits) -> Self {
-        Self { by_name: Mutex::default(), lives: AtomicU64::new(0), limits }
+    pub fn new(limits: LinkLimits, tap: Option<Arc<Tap>>) -> Self {
+        Self { by_name: Mutex::default(), lives: AtomicU64::new(0), limits, tap }
+    }
+
+    /// What is recorded of them, if anything is.
+    #[must_use]
+    pub const fn tap(&self) -> Option<&Arc<Tap>> {
+        self.tap.as_ref()
     }
 
     /// Sets a link's faults, in place of all that it had. The link is created if nobody has done so yet.
@@ -186,7 +203,7 @@ impl Links {
         if !links.contains_key(name) {
             make_room(&mut links, self.limits.links, Link::may_give_way)?;
         }
-        let link = links.entry(name.clone()).or_insert_with(|| self.new_link());
+        let link = links.entry(name.clone()).or_insert_with(|| self.new_link(name));
         match &link.secret {
             Some(secret) if !authority.suffices(secret) => Err(LinkError::NotYours),
             Some(_) => {
@@ -238,6 +255,9 @@ impl Links {
     pub fn sweep(&self) {
         let expiry = self.limits.expiry;
         self.lock().retain(|_, link| link.exchanges > 0 || link.used.elapsed() < expiry);
+        if let Some(tap) = &self.tap {
+            tap.sweep();
+        }
     }
 
     /// Lets an exchange begin on a link. If there is no such link it is there from now on, healthy, while it is used.
@@ -248,7 +268,7 @@ impl Links {
             // A name that anybody may make up takes no link from its owner, and one without faults is as good as none.
             return Exchange::healthy(kind);
         }
-        let link = links.entry(name.clone()).or_insert_with(|| self.new_link());
+        let link = links.entry(name.clone()).or_insert_with(|| self.new_link(name));
         let attached = Attached {
             links: Arc::clone(self),
             name: name.clone(),
@@ -256,6 +276,7 @@ impl Links {
             number: link.total,
             setting: link.setting.clone(),
             changes: link.changes.subscribe(),
+            tapped: link.tapped.clone(),
         };
         link.exchanges += 1;
         link.total += 1;
@@ -277,7 +298,7 @@ impl Links {
         }
     }
 
-    fn new_link(&self) -> Link {
+    fn new_link(&self, name: &LinkName) -> Link {
         let now = Instant::now();
         Link {
             secret: None,
@@ -287,6 +308,7 @@ impl Links {
             exchanges: 0,
             total: 0,
             used: now,
+            tapped: self.tap.as_ref().and_then(|tap| tap.link(name)),
         }
     }
 
@@ -341,7 +363,8 @@ impl Link {
 
     fn view(&self, name: &LinkName) -> LinkView {
         let faults = Arc::clone(&self.setting.faults);
-        LinkView { link: name.clone(), faults, exchanges: self.exchanges, total: self.total }
+        let traffic = self.tapped.as_ref().map(|tapped| tapped.counters.read());
+        LinkView { link: name.clone(), faults, exchanges: self.exchanges, total: self.total, traffic }
     }
 }
 
@@ -356,6 +379,12 @@ impl Exchange {
     #[must_use]
     pub const fn kind(&self) -> ExchangeKind {
         self.kind
+    }
+
+    /// Where it is recorded, if it is on a link.
+    #[must_use]
+    pub fn tapped(&self) -> Option<Arc<TappedLink>> {
+        self.link.as_ref()?.tapped.clone()
     }
 
     /// What is wrong, as far as it was told.
@@ -419,6 +448,9 @@ fn random_secret() -> String {
 }
 
 impl LinkName {
+    /// How many characters a name has at most.
+    pub const MAX: usize = 60;
+
     /// The name as it stands in an address.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -431,7 +463,7 @@ impl FromStr for LinkName {
 
     fn from_str(text: &str) -> Result<Self, BadLinkName> {
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-        let is_name = (1..=64).contains(&text.len()) && text.bytes().all(is_word);
+        let is_name = (1..=Self::MAX).contains(&text.len()) && text.bytes().all(is_word);
         is_name.then(|| Self(text.into())).ok_or(BadLinkName)
     }
 }
@@ -455,7 +487,7 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
 
     fn links(most: usize) -> Arc<Links> {
-        Arc::new(Links::new(LinkLimits { links: most, expiry: HOUR }))
+        Arc::new(Links::new(LinkLimits { links: most, expiry: HOUR }, None))
     }
 
     fn name(text: &str) -> LinkName {
@@ -484,7 +516,7 @@ mod tests {
     #[test]
     fn names_keep_to_their_rule() {
         assert!("a-B_9".parse::<LinkName>().is_ok());
-        for bad in ["", "a b", "a.b", "ä", "a%20", &"x".repeat(65)] {
+        for bad in ["", "a b", "a.b", "ä", "a%20", &"x".repeat(61)] {
             assert_eq!(bad.parse::<LinkName>(), Err(BadLinkName), "{bad}");
         }
     }
@@ -630,7 +662,7 @@ mod tests {
 
     #[test]
     fn links_expire_when_nobody_uses_them() {
-        let soon = Arc::new(Links::new(LinkLimits { links: 9, expiry: Duration::ZERO }));
+        let soon = Arc::new(Links::new(LinkLimits { links: 9, expiry: Duration::ZERO }, None));
         created(&soon, "unused");
         created(&soon, "used");
         let _exchange = soon.attach(&name("used"), ExchangeKind::Sse);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     config::{Config, LabPort},
-    lab::{Desk, House, LinkLimits, Links, Plan},
+    lab::{Desk, House, LinkLimits, Links, Plan, Tap},
+    transport::State,
 };
 
 use super::{InnerDoor, Listeners, ServerError, accept::set_up, tls::Identity};
@@ -28,7 +29,8 @@ impl Lab {
     pub fn of(config: &Config) -> Result<Option<Self>, ServerError> {
         let Some(listeners) = listeners(config)? else { return Ok(None) };
         let limits = LinkLimits { links: config.max_links, expiry: config.link_expiry.0 };
-        Ok(Some(Self { listeners, inner_door: InnerDoor::open()?, links: Arc::new(Links::new(limits)) }))
+        let tap = Some(config.lab_recording.0).filter(|&limit| limit > 0).map(|limit| Arc::new(Tap::new(limit)));
+        Ok(Some(Self { listeners, inner_door: InnerDoor::open()?, links: Arc::new(Links::new(limits, tap)) }))
     }
 
     /// The lab's port. It is the same on all addresses.
@@ -59,7 +61,13 @@ impl Lab {
     ///
     /// # Errors
     /// Fails if the system has no thread or descriptor left.
-    pub fn open(&self, config: &Config, tls: Option<&Identity>, max_connections: usize) -> Result<House, ServerError> {
+    pub fn open(
+        &self,
+        config: &Config,
+        state: &State,
+        tls: Option<&Identity>,
+        max_connections: usize,
+    ) -> Result<House, ServerError> {
         let plan = Plan {
             listeners: self.listeners.take_sockets()?,
             tls: tls.map(|identity| identity.config.clone()),
@@ -70,6 +78,8 @@ impl Lab {
             upstream: self.inner_door.address(),
             peers: self.inner_door.peers().clone(),
             links: Arc::clone(&self.links),
+            hub: Arc::clone(&state.hub),
+            guard: Arc::clone(&state.guard),
         };
         Ok(House::open(plan)?)
     }

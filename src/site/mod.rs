@@ -1,18 +1,16 @@
 //! The site: pages, scripts, the book and the client, embedded in the binary. Nothing is fetched from elsewhere.
 
-use std::{
-    borrow::Cow,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-};
+mod disk;
+mod file;
+mod plotly;
+mod policy;
 
-use actix_web::{
-    FromRequest, Handler, HttpRequest, HttpResponse, Resource,
-    http::{Method, StatusCode, header},
-    web,
-};
-use rust_embed::{EmbeddedFile, RustEmbed};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use rust_embed::RustEmbed;
 
-use crate::transport::{Problem, State};
+use crate::transport::readable;
+
+use file::File;
 
 /// The pages, scripts and styles of the folder beside this file.
 #[derive(RustEmbed)]
@@ -24,55 +22,28 @@ struct Pages;
 #[folder = "$OUT_DIR/book/"]
 struct Book;
 
+/// The demos: pages that each answer one question.
+#[derive(RustEmbed)]
+#[folder = "demos/"]
+struct Demos;
+
 /// The client. Of its folder these files alone are served, for the others are about developing and publishing it.
 const CLIENT: [(&str, &[u8]); 2] = [
     ("fallcast.js", include_bytes!("../../client/fallcast.js")),
     ("fallcast.d.ts", include_bytes!("../../client/fallcast.d.ts")),
 ];
 
-/// mdBook's pages carry scripts and styles within; they still load nothing from elsewhere.
-const BOOK_POLICY: &str = "default-src 'self' 'unsafe-inline' data:; connect-src 'self'; base-uri 'none'";
-
-/// What the site's own pages may load: nothing from elsewhere, and no script within the page. They may speak to the other
-/// ports of this server, since the lab has one of its own.
-fn page_policy(request: &HttpRequest) -> String {
-    let siblings = request.app_data::<web::Data<State>>().map(|state| state.siblings(request)).unwrap_or_default();
-    let sources = [vec!["'self'".to_owned()], siblings].concat().join(" ");
-    format!("default-src 'self'; connect-src {sources} ws: wss:; img-src 'self' data:; base-uri 'none'")
-}
-
 /// The addresses of the site.
 pub fn routes(app: &mut web::ServiceConfig) {
+    // It must be known before the folder whose files it joins.
+    plotly::routes(app);
     app.service(readable("/", landing_page))
         .service(readable("/site/{file:.*}", page_file))
         .service(readable("/client/{file:.*}", client_file))
-        .service(readable("/book", book_index))
+        .service(readable("/demos", with_slash))
+        .service(readable("/demos/{file:.*}", demo_file))
+        .service(readable("/book", with_slash))
         .service(readable("/book/{file:.*}", book_file));
-}
-
-/// What is read with GET and HEAD, and takes no other method.
-fn readable<F, Args>(address: &str, handler: F) -> Resource
-where
-    F: Handler<Args, Output = HttpResponse>,
-    Args: FromRequest + 'static,
-{
-    web::resource(address)
-        .route(web::get().to(handler.clone()))
-        .route(web::head().to(handler))
-        .route(web::method(Method::OPTIONS).to(methods))
-        .default_service(web::to(method_not_allowed))
-}
-
-const METHODS: (header::HeaderName, &str) = (header::ALLOW, "GET, HEAD, OPTIONS");
-
-async fn methods() -> HttpResponse {
-    HttpResponse::NoContent().insert_header(METHODS).finish()
-}
-
-async fn method_not_allowed() -> Result<HttpResponse, Problem> {
-    let (title, detail) = ("This method is not taken", "a page can only be read");
-    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", title, detail);
-    Err(problem.with_header(METHODS.0, METHODS.1))
 }
 
 async fn landing_page(request: HttpRequest) -> HttpResponse {
@@ -86,7 +57,10 @@ pub fn channel_page(request: &HttpRequest) -> HttpResponse {
 }
 
 fn page(request: &HttpRequest, name: &str) -> HttpResponse {
-    serve(request, name, Pages::get(name).map(File::from), &page_policy(request))
+    match Pages::get(name) {
+        Some(file) => File::from(file).serve(request, name, &policy::of_page(request)),
+        None => nothing_here(),
+    }
 }
 
 async fn page_file(request: HttpRequest, file: web::Path<String>) -> HttpResponse {
@@ -94,82 +68,72 @@ async fn page_file(request: HttpRequest, file: web::Path<String>) -> HttpRespons
 }
 
 /// A `SharedWorker` gets its policy from its script, so the client's is that of a page.
-async fn client_file(request: HttpRequest, file: web::Path<String>) -> HttpResponse {
-    let found = CLIENT.into_iter().find(|(name, _)| *name == *file);
-    serve(&request, &file, found.map(|(_, bytes)| File::from(bytes)), &page_policy(&request))
-}
-
-async fn book_index() -> HttpResponse {
-    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/book/")).finish()
-}
-
-async fn book_file(request: HttpRequest, file: web::Path<String>) -> HttpResponse {
-    let name = if file.is_empty() || file.ends_with('/') { format!("{file}index.html") } else { file.into_inner() };
-    serve(&request, &name, Book::get(&name).map(File::from), BOOK_POLICY)
-}
-
-/// A file as it is sent.
-struct File {
-    bytes: Cow<'static, [u8]>,
-    /// Differs when the bytes differ.
-    number: u64,
-}
-
-impl From<EmbeddedFile> for File {
-    fn from(file: EmbeddedFile) -> Self {
-        let hash = file.metadata.sha256_hash();
-        Self { number: hash.first_chunk().map_or(0, |first| u64::from_be_bytes(*first)), bytes: file.data }
+async fn client_file(request: HttpRequest, name: web::Path<String>) -> HttpResponse {
+    let embedded = CLIENT.into_iter().find(|(known, _)| *known == *name);
+    let file = embedded.and_then(|(_, bytes)| disk::file("client", &name, || Some(bytes.into())));
+    match file {
+        Some(file) => file.serve(&request, &name, &policy::of_page(&request)),
+        None => nothing_here(),
     }
 }
 
-impl From<&'static [u8]> for File {
-    fn from(bytes: &'static [u8]) -> Self {
-        let mut hasher = DefaultHasher::new();
-        bytes.hash(&mut hasher);
-        Self { bytes: bytes.into(), number: hasher.finish() }
+/// A demo is a folder. Its page names what it loads relative to that folder, so the address must end with a slash.
+async fn demo_file(request: HttpRequest, name: web::Path<String>) -> HttpResponse {
+    let name = with_index(name.into_inner());
+    match demo(&name) {
+        Some(file) => file.serve(&request, &name, &policy::of_demo(&request)),
+        None if demo(&format!("{name}/index.html")).is_some() => with_slash(request).await,
+        None => nothing_here(),
     }
 }
 
-fn serve(request: &HttpRequest, name: &str, file: Option<File>, policy: &str) -> HttpResponse {
-    let Some(file) = file else { return nothing_here(request) };
-    let tag = format!("\"{:016x}\"", file.number);
-    if request.headers().get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
-        return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
-    }
-    let mut response = HttpResponse::Ok();
-    response
-        .insert_header((header::CONTENT_TYPE, content_type(name)))
-        // A new build has new pages under the same addresses, so browsers ask each time, and mostly hear "not modified".
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header((header::ETAG, tag))
-        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
-    // To HEAD, actix sends the length of the body without the body.
-    match file.bytes {
-        Cow::Borrowed(bytes) => response.body(bytes),
-        Cow::Owned(bytes) => response.body(bytes),
-    }
+fn demo(name: &str) -> Option<File> {
+    disk::file("demos", name, || Demos::get(name).map(File::from))
 }
 
-/// In the book, mdBook's own page says so, with a way back.
-fn nothing_here(request: &HttpRequest) -> HttpResponse {
-    let page = Book::get("404.html").filter(|_| request.path().starts_with("/book/"));
-    let mut response = HttpResponse::NotFound();
-    match page {
-        Some(page) => response
-            .insert_header((header::CONTENT_SECURITY_POLICY, BOOK_POLICY))
+/// In the book, mdBook's own page says when there is nothing, with a way back.
+async fn book_file(request: HttpRequest, name: web::Path<String>) -> HttpResponse {
+    let name = with_index(name.into_inner());
+    match (Book::get(&name), Book::get("404.html")) {
+        (Some(file), _) => File::from(file).serve(&request, &name, policy::BOOK),
+        (None, Some(page)) => HttpResponse::NotFound()
+            .insert_header((header::CONTENT_SECURITY_POLICY, policy::BOOK))
             .content_type("text/html; charset=utf-8")
             .body(page.data.into_owned()),
-        None => response.content_type("text/plain; charset=utf-8").body("There is nothing here.\n"),
+        (None, None) => nothing_here(),
     }
 }
 
-fn content_type(name: &str) -> String {
-    // To the table of types, `.ts` is a film.
-    if name.rsplit('.').next() == Some("ts") {
-        return "application/typescript; charset=utf-8".to_owned();
+/// The file behind an address: that of a folder stands for the folder's page.
+fn with_index(name: String) -> String {
+    if name.is_empty() || name.ends_with('/') { name + "index.html" } else { name }
+}
+
+/// Leads to the same address with a slash behind its path.
+async fn with_slash(request: HttpRequest) -> HttpResponse {
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let address = format!("{}/{query}", request.uri().path());
+    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, address)).finish()
+}
+
+fn nothing_here() -> HttpResponse {
+    HttpResponse::NotFound().content_type("text/plain; charset=utf-8").body("There is nothing here.\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_demo_is_linked_from_the_list_of_demos() {
+        let list = Demos::get("index.html").expect("there is a list");
+        let list = std::str::from_utf8(&list.data).expect("it is text");
+        let files: Vec<_> = Demos::iter().collect();
+        let demos: Vec<_> = files.iter().filter_map(|name| name.strip_suffix("/index.html")).collect();
+
+        assert!(!demos.is_empty());
+        for demo in demos {
+            assert!(list.contains(&format!("href=\"{demo}/")), "{demo} is missing in demos/index.html");
+        }
     }
-    let essence = mime_guess::from_path(name).first_or_octet_stream();
-    let is_text = essence.type_() == "text" || matches!(essence.subtype().as_str(), "javascript" | "json");
-    if is_text { format!("{}; charset=utf-8", essence.essence_str()) } else { essence.to_string() }
 }

@@ -15,11 +15,6 @@ const HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, Last-Event-
 /// What a page may read of an answer, beside what every page may.
 const EXPOSED: &str = "Link, Preference-Applied, Retry-After";
 
-/// Answers `OPTIONS` where channels are read and published to.
-pub async fn preflight() -> HttpResponse {
-    methods("GET, HEAD, POST, OPTIONS")
-}
-
 /// Answers `OPTIONS`: with every method and header that is understood.
 #[must_use]
 pub fn methods(understood: &'static str) -> HttpResponse {

@@ -22,6 +22,7 @@ pub use problem::Problem;
 pub use query::Query;
 pub use state::{Settings, State};
 pub use unread::hang_up_on_unread;
+pub use websocket::check_handshake;
 
 use actix_web::{
     HttpRequest, HttpResponse, Route,
@@ -40,8 +41,8 @@ pub fn routes(app: &mut web::ServiceConfig) {
             .route(web::post().to(publish::post))
             .route(web::get().to(negotiate::open))
             .route(web::head().to(negotiate::open))
-            .route(options())
-            .default_service(web::to(|| method_not_allowed("GET, HEAD, POST, OPTIONS"))),
+            .route(options("GET, HEAD, POST, OPTIONS"))
+            .default_service(refusing("GET, HEAD, POST, OPTIONS")),
     )
     .service(readable("/channels/{channel}/poll", long_poll::answer))
     .service(readable("/channels/{channel}/ws", websocket::open))
@@ -70,12 +71,12 @@ where
     web::resource(address)
         .route(web::get().to(handler.clone()))
         .route(web::head().to(handler))
-        .route(options())
-        .default_service(web::to(|| method_not_allowed("GET, HEAD, OPTIONS")))
+        .route(options("GET, HEAD, OPTIONS"))
+        .default_service(refusing("GET, HEAD, OPTIONS"))
 }
 
 /// A resource that is only posted to.
-fn writable<F, Args>(address: &str, handler: F) -> actix_web::Resource
+pub fn writable<F, Args>(address: &str, handler: F) -> actix_web::Resource
 where
     F: actix_web::Handler<Args>,
     Args: actix_web::FromRequest + 'static,
@@ -83,12 +84,16 @@ where
 {
     web::resource(address)
         .route(web::post().to(handler))
-        .route(options())
-        .default_service(web::to(|| method_not_allowed("POST, OPTIONS")))
+        .route(options("POST, OPTIONS"))
+        .default_service(refusing("POST, OPTIONS"))
 }
 
-fn options() -> Route {
-    web::method(Method::OPTIONS).to(cors::preflight)
+fn options(understood: &'static str) -> Route {
+    web::method(Method::OPTIONS).to(move || std::future::ready(methods(understood)))
+}
+
+fn refusing(understood: &'static str) -> Route {
+    web::to(move || method_not_allowed(understood))
 }
 
 /// Refuses a method, and names those that are taken.

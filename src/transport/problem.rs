@@ -218,6 +218,9 @@ impl From<PublishError> for Problem {
                     Self::new(StatusCode::TOO_MANY_REQUESTS, "keys-full", "Too many keys are remembered", fault);
                 problem.retry_after(Duration::from_secs(10))
             }
+            PublishError::Reserved => {
+                Self::new(StatusCode::FORBIDDEN, "reserved-channel", "This is not allowed", fault)
+            }
             PublishError::ChannelsFull => ChannelsFull.into(),
             PublishError::LogsFull => Self::overloaded("logs-full", format_args!("{fault} (--log-bytes-total)")),
         }

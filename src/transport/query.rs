@@ -23,17 +23,17 @@ impl<'a> Query<'a> {
     /// Names that begin with `_` are left out: they only make addresses differ, for caches.
     ///
     /// # Errors
-    /// Refuses unknown names, names given twice, and `token`, which nobody understands yet.
+    /// Refuses unknown names, names given twice, and, where it is unknown, `token`, which no channel understands yet.
     pub fn read(query: &'a str, known: &[&str]) -> Result<Self, Problem> {
         let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if name.starts_with('_') {
                 continue;
             }
-            if name == "token" {
-                return Err(no_tokens());
-            }
             if !known.contains(&&*name) {
+                if name == "token" {
+                    return Err(no_tokens());
+                }
                 let detail = format_args!("the parameter `{name}` is unknown here; known are {}", known.join(", "));
                 return Err(Problem::bad_request("unknown-parameter", detail));
             }

@@ -105,6 +105,12 @@ impl State {
         host(request).map(|host| self.guard.origins().siblings(host)).unwrap_or_default()
     }
 
+    /// The server's ports under other names of this machine, if a request reached it by one of those names.
+    #[must_use]
+    pub fn counterparts(&self, request: &HttpRequest) -> Vec<String> {
+        host(request).map(|host| self.guard.origins().counterparts(host)).unwrap_or_default()
+    }
+
     /// Who sent a request.
     #[must_use]
     pub fn caller<'a>(&self, request: &'a HttpRequest) -> Caller<'a> {

@@ -16,10 +16,15 @@ import { promisify } from "node:util";
 
 const CLIENT = fileURLToPath(new URL("../../client", import.meta.url));
 const CONSUMER = fileURLToPath(new URL("./", import.meta.url));
+const DEMOS = fileURLToPath(new URL("../demos", import.meta.url));
 const COMPILER = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.meta.url));
 
 test("the client passes the type checker", async () => {
   await check("--project", CLIENT);
+});
+
+test("the demos pass the type checker", async () => {
+  await check("--project", DEMOS);
 });
 
 test("the declarations are those of the source", async (test) => {

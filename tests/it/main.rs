@@ -5,11 +5,13 @@
 
 mod command_line;
 mod contract;
+mod demos;
 mod events;
 mod frames;
 mod handshake;
 mod harness;
 mod heartbeat;
+mod hijack;
 mod json;
 mod lab;
 mod limits;

@@ -16,6 +16,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::lab::tap::{Recorder, Subject, items::How};
+
 /// How many bytes are read at once at most, from a client or the server.
 pub(super) const READ: usize = 8 * 1024;
 
@@ -29,15 +31,22 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub trait Line: AsyncRead + AsyncWrite + Unpin + 'static {
     /// The socket below, for endings that only TCP knows.
     fn socket(&self) -> SockRef<'_>;
+
+    /// Whether it is encrypted.
+    const IS_ENCRYPTED: bool;
 }
 
 impl Line for TcpStream {
+    const IS_ENCRYPTED: bool = false;
+
     fn socket(&self) -> SockRef<'_> {
         SockRef::from(self)
     }
 }
 
 impl Line for tokio_rustls::server::TlsStream<TcpStream> {
+    const IS_ENCRYPTED: bool = true;
+
     fn socket(&self) -> SockRef<'_> {
         SockRef::from(self.get_ref().0)
     }
@@ -50,13 +59,29 @@ pub struct Client<L> {
     /// What has come from it and was not used yet.
     pub input: BytesMut,
     has_ended: bool,
+    /// Hears of everything, if anybody is to know.
+    recorder: Option<Recorder>,
 }
 
 impl<L: Line> Client<L> {
     /// Returns a client that has not said anything yet.
     #[must_use]
-    pub fn new(line: L) -> Self {
-        Self { line, input: BytesMut::new(), has_ended: false }
+    pub fn new(line: L, recorder: Option<Recorder>) -> Self {
+        Self { line, input: BytesMut::new(), has_ended: false, recorder }
+    }
+
+    /// Begins an exchange whose request has so many bytes, or nobody knows how many.
+    pub fn begin(&mut self, subject: impl FnOnce() -> Subject, length: Option<usize>) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.begin(subject(), length);
+        }
+    }
+
+    /// Whatever comes from now on belongs to the exchange that has begun last.
+    pub fn claim_the_rest(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.claim_the_rest();
+        }
     }
 
     /// Whether it has closed its half.
@@ -77,6 +102,9 @@ impl<L: Line> Client<L> {
     /// Fails when the connection has broken.
     pub fn poll_read(&mut self, context: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
         let read = poll_read(&mut self.line, &mut self.input, context, most);
+        if let (Some(recorder), Poll::Ready(Ok(count @ 1..))) = (&mut self.recorder, &read) {
+            recorder.read(&self.input[self.input.len() - count..]);
+        }
         self.has_ended |= matches!(read, Poll::Ready(Ok(0) | Err(_)));
         read
     }
@@ -86,7 +114,11 @@ impl<L: Line> Client<L> {
     /// # Errors
     /// Fails when the connection has broken.
     pub fn poll_write(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.line).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.line).poll_write_vectored(context, slices);
+        if let (Some(recorder), Poll::Ready(Ok(count @ 1..))) = (&mut self.recorder, &written) {
+            recorder.wrote(slices, *count);
+        }
+        written
     }
 
     /// Sees to it that what was written is on its way, and not waiting in a layer between.
@@ -115,6 +147,8 @@ impl<L: Line> Client<L> {
     /// It reads on until the client has ended its half, too, for a socket that is closed with something unread is reset,
     /// and what was sent last may be lost with it.
     pub async fn finish(mut self) {
+        let how = if self.has_ended { How::Client } else { How::Fin };
+        self.record_end(how);
         let farewell = async {
             self.line.shutdown().await?;
             while self.line.read_buf(&mut self.input).await? > 0 {
@@ -127,9 +161,22 @@ impl<L: Line> Client<L> {
     }
 
     /// Ends the connection by a reset.
-    pub fn reset(self) {
+    pub fn reset(mut self) {
+        self.record_end(How::Reset);
         // With no time to linger, closing is a reset. Where the system does not know that, it is an end all the same.
         let _ = self.line.socket().set_linger(Some(Duration::ZERO));
+    }
+
+    /// Lets small writes go at once, or wait until what was sent before has arrived (RFC 896).
+    pub fn set_nodelay(&self, nodelay: bool) {
+        // A socket that cannot is one that has broken, which the next write will tell.
+        let _ = self.line.socket().set_tcp_nodelay(nodelay);
+    }
+
+    fn record_end(&mut self, how: How) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.end(how);
+        }
     }
 }
 

@@ -221,6 +221,7 @@ impl<'v, L: Line> Carrier<'v, L> {
             Ending::Silence(direction) => {
                 (self.down.exit.cut, self.idle) = (Cut::NEVER, Idle::NEVER);
                 self.up.is_silent |= direction.has_up();
+                self.visit.client.claim_the_rest();
                 self.down.is_silent |= direction.has_down();
                 Step::Went
             }
@@ -285,6 +286,7 @@ impl<'v, L: Line> Carrier<'v, L> {
             Some(Part::Head(head)) => {
                 if head.status == 101 {
                     self.up.become_tunnel();
+                    self.visit.client.claim_the_rest();
                 }
                 self.down.begin(head, self.kind, &self.luck, now);
             }

@@ -16,11 +16,12 @@ mod client;
 mod down;
 mod exchange;
 mod far;
+mod nagle;
 mod request;
 mod up;
 pub mod words;
 
-use std::{future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, task::Poll, time::Duration};
+use std::{future::poll_fn, mem, net::SocketAddr, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
@@ -34,9 +35,12 @@ use far::Far;
 use request::BadRequest;
 
 use super::{
+    faults::ExchangeKind,
     links::{Exchange, Links},
     peers::Peers,
+    tap::{Live, Recorder, Subject},
 };
+use crate::guard::Guard;
 
 /// What all connections of a lab have in common.
 #[derive(Debug)]
@@ -47,6 +51,10 @@ pub struct Context {
     pub peers: Peers,
     /// What is wrong where.
     pub links: Arc<Links>,
+    /// Who is told what is recorded of it.
+    pub live: Rc<Live>,
+    /// The rules of the server, for what the lab answers itself.
+    pub guard: Arc<Guard>,
     /// How long the head of a request may take.
     pub request_timeout: Duration,
 }
@@ -73,6 +81,8 @@ struct Visit<L> {
     server: Option<Far>,
     /// Whether this is the connection's first exchange, which has TCP's handshake before it.
     is_first: bool,
+    /// Whether small writes wait, as the exchange before has asked for.
+    waits_for_acknowledgments: bool,
     context: Rc<Context>,
 }
 
@@ -85,12 +95,38 @@ pub fn no_room() -> String {
 }
 
 /// Serves one connection until it ends.
-pub async fn serve(line: impl Line, peer: SocketAddr, context: Rc<Context>) {
-    let mut visit = Visit { client: Client::new(line), peer, server: None, is_first: true, context };
+pub async fn serve<L: Line>(line: L, peer: SocketAddr, accepted_at: u64, context: Rc<Context>) {
+    let recorder = context.recorder(&line, peer, accepted_at);
+    let mut visit = Visit {
+        client: Client::new(line, recorder),
+        peer,
+        server: None,
+        is_first: true,
+        waits_for_acknowledgments: false,
+        context,
+    };
     match visit.stay().await {
         After::Reset => visit.client.reset(),
         After::Next | After::Close => visit.client.finish().await,
         After::Gone => {}
+    }
+}
+
+impl Context {
+    /// What records a connection, if anything is recorded.
+    fn recorder<L: Line>(&self, line: &L, client: SocketAddr, at: u64) -> Option<Recorder> {
+        let tap = Arc::clone(self.links.tap()?);
+        let server = line.socket().local_addr().ok()?.as_socket()?;
+        Some(Recorder::open(tap, Rc::clone(&self.live), at, (client, server), L::IS_ENCRYPTED))
+    }
+}
+
+/// What an exchange is to the recorder.
+fn subject(request: &Request, exchange: &Exchange) -> Subject {
+    if request.is_about_recording() {
+        Subject::Recording
+    } else {
+        Subject::Recorded(exchange.kind(), exchange.tapped())
     }
 }
 
@@ -100,13 +136,26 @@ impl<L: Line> Visit<L> {
             let request = match self.next_request().await {
                 Ok(Some(request)) => request,
                 Ok(None) => return After::Close,
-                Err(fault) => return self.answer(fault.answer()).await,
+                Err(fault) => {
+                    // Whatever it was, it belongs to no link that anybody knows.
+                    self.client.begin(|| Subject::Recorded(ExchangeKind::Other, None), None);
+                    return self.answer(fault.answer()).await;
+                }
             };
             let exchange = match request.link() {
                 Some(link) => self.context.links.attach(link, request.kind()),
                 None => Exchange::healthy(request.kind()),
             };
-            match exchange::carry(self, request, exchange).await {
+            if mem::take(&mut self.waits_for_acknowledgments) {
+                self.client.set_nodelay(true);
+            }
+            self.client.begin(|| subject(&request, &exchange), request.length());
+            let after = if nagle::is_asked(&request) {
+                self.answer_in_writes(&request).await
+            } else {
+                exchange::carry(self, request, exchange).await
+            };
+            match after {
                 After::Next => self.is_first = false,
                 after => return after,
             }

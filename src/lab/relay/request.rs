@@ -4,12 +4,16 @@ use std::borrow::Cow;
 
 use bytes::{Buf, Bytes, BytesMut};
 use httparse::{EMPTY_HEADER, Header, Status};
+use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
 use super::{body::Body, words};
-use crate::lab::{
-    faults::ExchangeKind,
-    links::{BadLinkName, LinkName},
+use crate::{
+    channel::RESERVED_PREFIX,
+    lab::{
+        faults::ExchangeKind,
+        links::{BadLinkName, LinkName},
+    },
 };
 
 /// The longest head.
@@ -27,6 +31,9 @@ pub struct Request {
     fields: Bytes,
     kind: ExchangeKind,
     link: Option<LinkName>,
+    /// How many bytes the head had.
+    size: usize,
+    is_about_recording: bool,
     /// The body that follows.
     pub body: Body,
     key: Option<String>,
@@ -93,6 +100,8 @@ impl Request {
             fields: Bytes::new(),
             kind: kind(method, &target, &fields),
             link,
+            size,
+            is_about_recording: is_about_recording(&target),
             body: fields.body(Body::Empty).ok_or(BadRequest::Length)?,
             key: fields.is_handshake().then(|| fields.text("Sec-WebSocket-Key").into_owned()),
             is_head: method == "HEAD",
@@ -122,6 +131,50 @@ impl Request {
         let lines = self.fields.split_inclusive(|&byte| byte == b'\n');
         let left: BytesMut = lines.filter(|line| !is_named(line)).flatten().collect();
         self.fields = left.freeze();
+    }
+
+    /// How many bytes it has with its body, if that is known.
+    #[must_use]
+    pub fn length(&self) -> Option<usize> {
+        self.size.checked_add(self.body.length()?.try_into().ok()?)
+    }
+
+    /// Whether it asks for what was recorded, stored or live.
+    #[must_use]
+    pub const fn is_about_recording(&self) -> bool {
+        self.is_about_recording
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.line.split(' ').next().unwrap_or_default()
+    }
+
+    /// The path that it asks for, as it was written.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        path(self.target())
+    }
+
+    /// What stands behind the path, without the link.
+    #[must_use]
+    pub fn query(&self) -> &str {
+        self.target().split_once('?').map_or("", |(_, query)| query)
+    }
+
+    fn target(&self) -> &str {
+        self.line.split(' ').nth(1).unwrap_or_default()
+    }
+
+    /// The first value of a field, if it is there.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<String> {
+        let mut headers = [EMPTY_HEADER; MAX_FIELDS];
+        // They were read before, with the first line.
+        let parsed = httparse::parse_headers(&self.fields, &mut headers).ok()?;
+        let fields = parsed.is_complete().then_some(Fields(&headers))?;
+        fields.all(name).next().map(|value| String::from_utf8_lossy(value).into_owned())
     }
 
     /// What kind of exchange it opens.
@@ -182,6 +235,21 @@ fn take_link(target: &str) -> Result<(Cow<'_, str>, Option<LinkName>), BadReques
     let others: Vec<_> = query.split('&').filter(|pair| value_of_link(pair).is_none()).collect();
     let target = if others.is_empty() { path.to_owned() } else { format!("{path}?{}", others.join("&")) };
     Ok((target.into(), Some(link.parse()?)))
+}
+
+/// Whether a target is a tap's channel, or a recording that is stored.
+fn is_about_recording(target: &str) -> bool {
+    let path = percent_decode_str(path(target)).decode_utf8_lossy();
+    let is_tap = |channel: &str| channel.starts_with(RESERVED_PREFIX);
+    let is_file = |path: &str| ["recording.json", "recording.pcapng"].iter().any(|name| path.ends_with(name));
+    path.strip_prefix("/channels/").is_some_and(is_tap) || path.strip_prefix("/lab/").is_some_and(is_file)
+}
+
+/// The path of a target, which may be a whole address (RFC 9112 §3.2.2).
+fn path(target: &str) -> &str {
+    let after_scheme = target.split_once("://").filter(|(scheme, _)| !scheme.starts_with('/'));
+    let path = after_scheme.map_or(target, |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..]));
+    path.split('?').next().unwrap_or_default()
 }
 
 /// What kind of exchange a request opens. It is the server's own rule (`transport::negotiate`), except that weights in
@@ -395,6 +463,33 @@ mod tests {
         check_kind("OPTIONS /channels/a", post, ExchangeKind::Publish);
         check_kind("OPTIONS /channels/a/sse", "Access-Control-Request-Method: GET\r\n", ExchangeKind::Sse);
         check_kind("OPTIONS /", post, ExchangeKind::Other);
+    }
+
+    #[test]
+    fn what_looks_at_the_recording_is_known_however_it_is_written() {
+        let is_about_recording = |target: &str| request(&format!("GET {target} HTTP/1.1\r\n\r\n")).is_about_recording();
+        for target in [
+            "/channels/tap.a/sse?link=a",
+            "/channels/%74ap%2Ea",
+            "http://h:1/channels/tap.a/ws",
+            "/lab/links/a/recording.json?link=a",
+            "/lab/recording.pcapng",
+        ] {
+            assert!(is_about_recording(target), "{target}");
+        }
+        for target in ["/channels/tapas/sse", "/channels/a/sse?x=/channels/tap.", "/lab/links/a", "/tap.a", "*"] {
+            assert!(!is_about_recording(target), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_request_knows_its_length_and_its_fields() {
+        let head = "POST /lab/nagle?writes=2&link=a HTTP/1.1\r\nOrigin: o\r\nContent-Length: 4\r\n\r\n";
+        let post = request(head);
+        assert_eq!((post.method(), post.path(), post.query()), ("POST", "/lab/nagle", "writes=2"));
+        assert_eq!((post.field("origin").as_deref(), post.field("Host")), (Some("o"), None));
+        assert_eq!(post.length(), Some(head.len() + 4));
+        assert_eq!(request("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n").length(), None);
     }
 
     #[test]

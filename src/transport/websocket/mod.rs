@@ -9,6 +9,8 @@ mod gate;
 mod handshake;
 mod reader;
 
+pub use handshake::check as check_handshake;
+
 use std::{cell::Cell, rc::Rc};
 
 use actix_web::{

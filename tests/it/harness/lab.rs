@@ -31,6 +31,11 @@ impl Link {
         link
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Sets the faults, in place of all that were there. A test comes from this machine, so it may.
     pub async fn set(&self, faults: Value) {
         let response = self.control(Request::put(&self.address(), faults.to_string())).await;

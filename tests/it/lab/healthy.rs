@@ -251,7 +251,7 @@ async fn a_frame_may_come_right_behind_the_handshake() {
 async fn a_request_that_cannot_be_passed_on_is_refused_by_the_lab() {
     let server = TestServer::spawn_with_lab(&[]);
     let link = Link::of(&server, "a").await;
-    for (target, detail) in [("/?link=", "1 to 64"), ("/?link=a%20b", "1 to 64"), ("/?link=a&link=b", "given twice")] {
+    for (target, detail) in [("/?link=", "1 to 60"), ("/?link=a%20b", "1 to 60"), ("/?link=a&link=b", "given twice")] {
         let response = link.connect().await.request(&Request::get(target)).await;
         let problem = response.assert_problem(400);
         assert!(problem["detail"].as_str().is_some_and(|text| text.contains(detail)), "{problem}");

@@ -8,8 +8,12 @@ use std::{
     sync::Arc,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::harness::{
@@ -198,6 +202,27 @@ async fn the_lab_of_a_server_with_tls_has_the_same_certificate_and_speaks_http_1
 
     assert_eq!(direct.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     assert_eq!(through_lab.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+}
+
+#[tokio::test]
+async fn what_goes_through_tls_is_recorded_as_it_was_before() {
+    let certificate = Certificate::make("recorded");
+    let server = TestServer::spawn_with_lab(&certificate.flags());
+    let lab = server.lab().await;
+    let ask = async |target: &str| {
+        let request = Request::get(target).header("Connection", "close").to_bytes("127.0.0.1");
+        let mut line = certificate.connect(lab).await;
+        line.write_all(&request).await.expect("the connection is open");
+        let mut answer = Vec::new();
+        line.read_to_end(&mut answer).await.expect("an end in order");
+        (request, String::from_utf8(answer).expect("text"))
+    };
+
+    let (request, _) = ask("/healthz?link=a").await;
+    let (_, recording) = ask("/lab/links/a/recording.json").await;
+
+    assert!(recording.contains("\"tls\":true"), "{recording}");
+    assert!(recording.contains(&STANDARD.encode(request)), "{recording}");
 }
 
 #[tokio::test]
