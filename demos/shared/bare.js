@@ -45,7 +45,17 @@ function byWebSocket(channel, { signal, onMessage, onState }, opened) {
   };
   socket.onmessage = ({ data }) => onMessage(JSON.parse(data), null);
   socket.onclose = ({ code }) => signal.aborted || onState?.("refused", `closed (${code})`);
-  signal.addEventListener("abort", () => socket.close());
+  signal.addEventListener("abort", () => hangUp(socket));
+}
+
+/**
+ * Closes a WebSocket. One that is still being opened is closed then: browsers complain about anything else.
+ *
+ * @param {WebSocket} socket
+ */
+export function hangUp(socket) {
+  if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+  else socket.close();
 }
 
 /** @param {URL} channel @param {Listener} listener @param {() => void} opened */

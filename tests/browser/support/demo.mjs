@@ -24,13 +24,13 @@ export class DemoPage {
    * @param {import("playwright-core").Browser} browser
    * @param {import("../../foreign/support/server.mjs").Server} server with a lab
    * @param {string} name
-   * @param {{ query?: string, noise?: boolean, path?: string, context?: import("playwright-core").BrowserContextOptions }} [options] `noise` if its network is broken on purpose
+   * @param {{ query?: string, noise?: boolean, path?: string, siblings?: string[], context?: import("playwright-core").BrowserContextOptions }} [options] `noise` if its network is broken on purpose; `siblings` are further origins of the same server
    */
-  static async open(test, browser, server, name, { query = "", noise = false, path = "", context } = {}) {
+  static async open(test, browser, server, name, { query = "", noise = false, path = "", siblings = [], context } = {}) {
     const { port } = await (await fetch(`${server.origin}/lab`)).json();
     const lab = new URL(server.origin);
     lab.port = port;
-    const { page, faults, close } = await openPage(browser, server.origin, context, [lab.origin]);
+    const { page, faults, close } = await openPage(browser, server.origin, context, [lab.origin, ...siblings]);
     test.after(close);
     const demo = new DemoPage(server, lab.origin, name, page, () => faults.filter((fault) => !noise || !NETWORK_NOISE.test(fault)));
     await page.goto(`${server.origin}/demos/${name}/${path}${query}`);

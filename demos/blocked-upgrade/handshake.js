@@ -1,0 +1,77 @@
+// @ts-check
+/**
+ * One handshake, twice: what a page is told of it, and what was on the wire.
+ *
+ * A page must not learn what stands in an answer of another server, or it could look around in the network behind the
+ * browser. So the browser tells it close code 1006 for every failure (WHATWG WebSockets, "feedback from the protocol").
+ */
+
+/** All that a page is told of one `new WebSocket(url)`. */
+export class Handshake {
+  /** @type {string[]} */ events = [];
+  /** @type {CloseEvent | null} */ closed = null;
+  /** What the error says: as it turns out, nothing. */ message = "";
+  messages = 0;
+  began = performance.now();
+  /** How long it took until the first event. @type {number} */ took = NaN;
+  #socket;
+
+  /**
+   * @param {URL} url
+   * @param {AbortSignal} signal closes it
+   * @param {(event: "open" | "message" | "close") => void} tell
+   */
+  constructor(url, signal, tell) {
+    url.protocol = url.protocol.replace("http", "ws");
+    this.#socket = new WebSocket(url);
+    this.#socket.onopen = () => {
+      this.#happens("open");
+      tell("open");
+    };
+    this.#socket.onmessage = () => {
+      if (this.messages++ === 0) this.#happens("message");
+      tell("message");
+    };
+    this.#socket.onerror = (event) => {
+      this.#happens("error");
+      this.message = /** @type {any} */ (event).message ?? "";
+    };
+    this.#socket.onclose = (event) => {
+      this.#happens("close");
+      this.closed = event;
+      tell("close");
+    };
+    signal.addEventListener("abort", () => this.#socket.close());
+  }
+
+  /** @param {string} event */
+  #happens(event) {
+    if (this.events.length === 0) this.took = performance.now() - this.began;
+    this.events.push(event);
+  }
+
+  /** Which of the bets it makes true. */
+  get truth() {
+    if (!this.closed) return "nothing";
+    if (this.message) return "message";
+    return this.closed.code === 1006 && !this.closed.reason ? "1006" : "status";
+  }
+}
+
+/**
+ * The first line of what really came down as the answer to a handshake. The lab has recorded it.
+ *
+ * @param {import("../shared/link.js").Link} link
+ * @param {string} name what stands in the address of this handshake, and of no other
+ * @returns {Promise<string>}
+ */
+export async function answerOnTheWire(link, name) {
+  const answer = await fetch(link.recording("json"));
+  if (!answer.ok) return "nothing was recorded";
+  /** @type {{ wire: { piece?: { exchange: number, direction: string, bytes: string } }[] }} */
+  const { wire } = await answer.json();
+  const pieces = wire.flatMap(({ piece }) => (piece ? [{ ...piece, text: atob(piece.bytes) }] : []));
+  const request = pieces.find(({ direction, text }) => direction === "up" && text.startsWith("GET") && text.includes(name));
+  const response = pieces.find(({ direction, exchange }) => direction === "down" && exchange === request?.exchange);
+  return response?.text.split("\r\n")[0] ?? "no answer";
+}

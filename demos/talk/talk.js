@@ -1,0 +1,178 @@
+// @ts-check
+/**
+ * Talk while listening: three clients that hear ticks and send some of their own, over one connection or by POST.
+ *
+ * What to look at: the three run the same lines of code. `channel.publish` uses the WebSocket where there is one, and
+ * otherwise a POST, of which each waits for the answer to the one before, so that no message overtakes another.
+ */
+
+import { connect } from "../../client/fallcast.js";
+import { now } from "../shared/clock.js";
+import { Demo, find, TRANSPORTS } from "../shared/demo.js";
+import { Link } from "../shared/link.js";
+import { inBytes, inMs, summarize } from "../shared/statistics.js";
+
+/** @typedef {import("../shared/demo.js").Run} Run @typedef {import("../../client/fallcast.js").Transport} Transport */
+
+/** Messages that are sent while connections are still young are drawn, but not counted, in ms. */
+const WARM_UP = 1_500;
+
+/** How many messages of each client must have been counted before the page says what a POST adds. */
+const ENOUGH = 60;
+
+/** So many messages wait in one client at most. */
+const MOST_WAITING = 200;
+
+/** What carries messages upwards, in the lab's counters. @type {Record<string, string>} */
+const KINDS = { websocket: "websocket", sse: "publish", "long-poll": "publish" };
+
+/** A conversation over one transport: a client behind the lab's link, and its partner beside the server. */
+class Conversation {
+  /** How many messages have been handed over and not been answered. */ waiting = 0;
+  /** How long messages were under way, by direction. @type {{ up: number[], down: number[] }} */ times = { up: [], down: [] };
+  #answered = 0;
+  /** What had gone up when measuring began. @type {{ bytes: number, answered: number } | null} */ #before = null;
+  #client;
+  #partner;
+  #run;
+
+  /** @param {Run} run @param {Transport} transport @param {Link} link its own, so that its bytes are counted apart */
+  constructor(run, transport, link) {
+    this.#run = run;
+    this.transport = transport;
+    this.link = link;
+    const path = `channels/${run.channel}.${transport}`;
+    const { signal } = run;
+    this.#client = connect(link.url(path), { transports: [transport], echo: false, signal });
+    this.#partner = connect(run.direct(path), { transports: ["websocket"], echo: false, signal });
+    this.#client.addEventListener("state", ({ detail: { state } }) => {
+      if (!signal.aborted) run.lanes.state(transport, state === "open" ? "open" : "connecting", state);
+    });
+    this.#client.addEventListener("message", ({ data }) => this.#arrived("down", data));
+    this.#partner.addEventListener("message", ({ data }) => this.#arrived("up", data));
+  }
+
+  /** Figures of different conditions are not mixed. */
+  measureAnew() {
+    this.times = { up: [], down: [] };
+    this.#before = null;
+  }
+
+  /** The client says something. @param {number} due when that was planned */
+  async talk(due) {
+    if (this.#client.state !== "open" || this.waiting >= MOST_WAITING) return;
+    this.waiting++;
+    await this.#client.publish({ t_plan: due, text: "tick" }).catch(() => {}); // the demo has been stopped
+    this.waiting--;
+    this.#answered++;
+  }
+
+  /** The partner says something. @param {number} due */
+  answer(due) {
+    if (this.#partner.state === "open") void this.#partner.publish({ t_plan: due, text: "tock" }).catch(() => {});
+  }
+
+  /** @param {"up" | "down"} direction @param {{ t_plan: number }} data */
+  #arrived(direction, { t_plan }) {
+    const latency = now() - t_plan;
+    if (direction === "up") this.#run.lanes.mark(this.transport, { value: latency });
+    if (t_plan < countsFrom) return;
+    this.times[direction].push(latency);
+    const { value } = this.#run;
+    const [rate, delay_ms] = ["rate", "delay"].map((knob) => value.call(this.#run, knob));
+    this.#run.samples.add({ transport: this.transport, direction, t_plan, latency_ms: latency, rate, delay_ms });
+  }
+
+  /** What the lab has counted: bytes for each message up, and connections. */
+  async cost() {
+    const traffic = await this.link.traffic();
+    const up = { bytes: traffic[KINDS[this.transport]]?.up.bytes ?? 0, answered: this.#answered };
+    if (now() > countsFrom) this.#before ??= up;
+    const before = this.#before ?? up;
+    const connections = Object.entries(traffic).map(([kind, { connections }]) => `${kind === "publish" ? "POST" : kind} ${connections}`);
+    return { bytes: (up.bytes - before.bytes) / (up.answered - before.answered), connections: connections.join(", ") };
+  }
+}
+
+/** @type {Map<string, Conversation>} */ let conversations = new Map();
+let countsFrom = Infinity;
+
+function measureAnew() {
+  for (const conversation of conversations.values()) conversation.measureAnew();
+  countsFrom = now() + WARM_UP;
+}
+
+new Demo({ name: "talk", unit: "ms", lanes: TRANSPORTS.map(({ key, title }) => ({ key, title: key === "websocket" ? title : `${title} + POST` })) })
+  .knob("delay", async (latency_ms) => {
+    await Promise.all([...conversations.values()].map(({ link }) => link.suffer({ latency_ms })));
+    measureAnew();
+  })
+  .knob("rate", measureAnew)
+  .start(async (run) => {
+    const latency_ms = run.value("delay");
+    conversations = new Map();
+    for (const { key } of TRANSPORTS) {
+      const link = key === "websocket" ? run.link : new Link(`${run.link.name}-${key}`, run.link.lab);
+      await link.suffer({ latency_ms });
+      if (link !== run.link) run.signal.addEventListener("abort", () => void link.remove());
+      conversations.set(key, new Conversation(run, /** @type {Transport} */ (key), link));
+    }
+    measureAnew();
+    bySchedule(run, "rate", (conversation, due) => void conversation.talk(due));
+    bySchedule(run, "down", (conversation, due) => conversation.answer(due));
+    run.every(1_000, () => void report(run).catch(() => {})); // the link is gone when the demo has been stopped
+  });
+
+/** Lets all say something so many times a second, by a fixed schedule. @param {Run} run @param {string} knob @param {(conversation: Conversation, due: number) => void} say */
+function bySchedule(run, knob, say) {
+  let due = now();
+  run.every(4, () => {
+    const rate = run.value(knob);
+    if (rate === 0) due = now();
+    // What became due while the page was busy is said at once, with its plan.
+    for (; rate > 0 && due <= now(); due += 1_000 / rate) for (const conversation of conversations.values()) say(conversation, due);
+  });
+}
+
+/** @param {Run} run */
+async function report(run) {
+  for (const conversation of conversations.values()) {
+    const { bytes, connections } = await conversation.cost();
+    if (run.signal.aborted) return;
+    const [up, down] = [summarize(conversation.times.up), summarize(conversation.times.down)];
+    if (up.n === 0) continue;
+    run.lanes.number(conversation.transport, inMs(up.median), `up, median of ${up.n}`);
+    showRow(conversation.transport, [
+      up.n.toLocaleString("en"),
+      inMs(up.median),
+      inMs(up.max),
+      inBytes(bytes),
+      conversation.waiting,
+      connections,
+      down.n.toLocaleString("en"),
+      inMs(down.median),
+    ]);
+  }
+  judge(run);
+}
+
+/** @param {string} transport @param {(string | number)[]} cells */
+function showRow(transport, cells) {
+  const row = find(`[data-row="${transport}"]`, HTMLTableRowElement);
+  const name = /** @type {Node} */ (row.firstElementChild);
+  row.replaceChildren(name, ...cells.map((text) => Object.assign(document.createElement("td"), { textContent: String(text) })));
+}
+
+/** @param {Run} run */
+function judge(run) {
+  const [frame, ...posts] = [...conversations.values()].map(({ times }) => times.up);
+  const [byFrame, byPost] = [summarize(frame), summarize(posts.flat())];
+  if (byFrame.n < ENOUGH || posts.some(({ length }) => length < ENOUGH)) return;
+  const more = byPost.median - byFrame.median;
+  const text =
+    `At ${run.value("rate")} a second a POST took ${inMs(byPost.median)} up (N = ${byPost.n}), ` +
+    `a WebSocket's message ${inMs(byFrame.median)} (N = ${byFrame.n}): a difference of ${inMs(Math.abs(more))}.`;
+  // The slider begins at 1 ms: what is less can't be bet on.
+  run.reveal(Math.max(1, more), text);
+  if (run.value("rate") <= 10) run.say("And now: turn the messages upwards to 60 a second.");
+}
