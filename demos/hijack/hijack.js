@@ -34,7 +34,7 @@ const WORDS = { read: "read it", anonymous: "knows nobody", blocked: "stopped" }
  */
 const MARKS = { read: { label: "€" }, anonymous: { label: "?", tone: "quiet" }, blocked: { label: " ", tone: "lost" } };
 
-const STOP_IT = "Now stop the attack, or find out what does not stop it.";
+const STOP_IT = "Turn the knobs: what stops the attack, and what does not?";
 
 const NOT_KEPT = "Your browser did not keep this cookie: with SameSite=None it must come over TLS, or from this machine.";
 
@@ -185,7 +185,7 @@ function reveal(run, score) {
   const told = counted.map(({ title, read, n }) => `${title} ${read} of ${n}`).join(", ");
   run.reveal(
     counted.filter(({ read }) => read > 0).map(({ key }) => key).join("+"),
-    `How often the foreign page read your balance: ${told}. Now stop it: turn the knobs.`,
+    `How often the foreign page read your balance: ${told}. ${STOP_IT}`,
   );
   run.say(STOP_IT);
 }

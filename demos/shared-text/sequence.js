@@ -76,6 +76,28 @@ export class Sequence {
     return this.#letters.size;
   }
 
+  /** Whether a letter has come, deleted or not. @param {Id} id */
+  has(id) {
+    return this.#letters.has(nameOf(id));
+  }
+
+  /** The letter before a place: who holds on to it finds the place again. null is the beginning. @param {number} at @returns {Id | null} */
+  anchor(at) {
+    return at > 0 ? this.letters[Math.min(at, this.letters.length) - 1]?.id ?? null : null;
+  }
+
+  /** Where the place behind a letter is now, even if the letter is deleted. @param {Id | null} anchor */
+  placeOf(anchor) {
+    const letter = anchor && this.#letters.get(nameOf(anchor));
+    if (!letter) return 0;
+    let place = 0;
+    for (let at = this.#head.next; at; at = at.next) {
+      if (!at.isDeleted) place++;
+      if (at === letter) break;
+    }
+    return place;
+  }
+
   /**
    * Writes here.
    *
@@ -85,7 +107,7 @@ export class Sequence {
    */
   insert(at, text) {
     /** @type {Operation[]} */ const operations = [];
-    let after = at > 0 ? this.letters[Math.min(at, this.letters.length) - 1]?.id ?? null : null;
+    let after = this.anchor(at);
     for (const letter of text) {
       const id = { clock: this.#clock + 1, site: this.#site };
       operations.push({ kind: "insert", id, after, letter });

@@ -153,6 +153,7 @@ export class Demo {
       this.#button.textContent = "Stop";
       this.#button.disabled = false; // It may be stopped while its program is still at the beginning.
       document.documentElement.dataset.demo = "running";
+      showStage();
       this.#say("Running.");
       this.#status.dataset.verdict = "running";
       for (const name of this.knobs.keys()) await this.#turn(name);
@@ -364,6 +365,14 @@ export class Run {
     });
   }
   #hasLog = false;
+}
+
+/** Brings what is about to happen into view: with the bet above it if there is room for both, since the reveal is drawn there. */
+function showStage() {
+  const [bet, start, stage] = ["form.bet", ".start-line", ".stage"].map((selector) => find(selector, HTMLElement).getBoundingClientRect());
+  if (stage.bottom <= innerHeight) return;
+  const top = stage.bottom - bet.top <= innerHeight ? bet.top : start.top;
+  scrollBy({ top: top - 8, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth" });
 }
 
 /** The bet: choices (radio buttons) or a number (a slider), placed before Start. */

@@ -19,8 +19,26 @@ const NARROW = 130;
  * @property {number} [truth] when the message was there by better knowledge
  */
 
+/** A picture that is drawn anew when its place changes its size. */
+export class Diagram {
+  #svg;
+  /** @type {Picture | undefined} */ #picture;
+
+  /** @param {SVGSVGElement} svg */
+  constructor(svg) {
+    this.#svg = svg;
+    new ResizeObserver(() => this.#picture && draw(svg, this.#picture)).observe(svg);
+  }
+
+  /** @param {Picture} picture */
+  show(picture) {
+    this.#picture = picture;
+    draw(this.#svg, picture);
+  }
+}
+
 /** @param {SVGSVGElement} svg @param {Picture} picture */
-export function draw(svg, { sent, arrived, back, bound, truth }) {
+function draw(svg, { sent, arrived, back, bound, truth }) {
   const { clientWidth: width, clientHeight: height } = svg;
   const times = [sent, arrived, back, arrived - (bound ?? 0), arrived + (bound ?? 0), truth ?? sent];
   const [first, last] = [Math.min(...times), Math.max(...times)];

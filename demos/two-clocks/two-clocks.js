@@ -9,7 +9,7 @@
 
 import { now } from "../shared/clock.js";
 import { Demo, find, randomName } from "../shared/demo.js";
-import { draw, signed } from "./diagram.js";
+import { Diagram, signed } from "./diagram.js";
 
 /** @typedef {import("../shared/demo.js").Run} Run */
 
@@ -71,6 +71,9 @@ class Comparison {
 function roundTrip({ sent, back }) {
   return back - sent;
 }
+
+const asStamped = new Diagram(find("#raw", SVGSVGElement));
+const corrected = new Diagram(find("#corrected", SVGSVGElement));
 
 /** The made-up error of this device's clock, in ms. */
 let shift = 0;
@@ -162,7 +165,7 @@ function remember(run, path, { sent, stamp, back }) {
 /** @param {Run} run @param {Exchange} exchange the newest */
 function show(run, exchange) {
   const { sent, stamp, back } = exchange;
-  draw(find("#raw", SVGSVGElement), { sent, arrived: stamp, back });
+  asStamped.show({ sent, arrived: stamp, back });
   const way = stamp - sent;
   say("raw-number", `${signed(way)} ms`);
   find("#raw-number", HTMLElement).classList.toggle("before", way < 0);
@@ -170,7 +173,7 @@ function show(run, exchange) {
 
   const { ahead, bound, n } = overLink;
   const truth = direct.n > 0 ? stamp + direct.ahead + shift : undefined;
-  draw(find("#corrected", SVGSVGElement), { sent, arrived: stamp + ahead, back, bound, truth });
+  corrected.show({ sent, arrived: stamp + ahead, back, bound, truth });
   say("corrected-number", `${signed(stamp + ahead - sent)} ± ${signed(bound)} ms`);
   say("corrected-note", `best of ${n}`);
   for (const lane of document.querySelectorAll("[data-lane]")) lane.setAttribute("data-count", String(n));

@@ -87,7 +87,9 @@ pub struct Published {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PublishError {
     /// Only the server itself publishes there.
-    #[error("channels whose names begin with `{RESERVED_PREFIX}` are the lab's, which tells there what passes over a link")]
+    #[error(
+        "channels whose names begin with `{RESERVED_PREFIX}` are the lab's, which tells there what passes over a link"
+    )]
     Reserved,
     /// The key stands for another publication.
     #[error("this key was used for another publication within its window")]

@@ -17,11 +17,14 @@ after(() => server.stop());
 
 const TRANSPORTS = ["websocket", "sse", "long-poll"];
 
-/** Resolves when the room has heard such a position over a transport. */
-async function hears(/** @type {string} */ room, /** @type {string} */ transport, /** @type {(position: any) => boolean} */ isIt) {
-  const channel = connect(`${server.origin}/channels/${room}.${transport}`, { transports: ["long-poll"] });
-  for await (const { data } of channel) if (isIt(data)) break;
-  channel.close();
+/** Listens to the room on all transports; then waits until such a position was heard on each of them. */
+async function listenTo(/** @type {import("node:test").TestContext} */ test, /** @type {string} */ room) {
+  const channels = TRANSPORTS.map((transport) => connect(`${server.origin}/channels/${room}.${transport}`, { transports: ["websocket"] }));
+  test.after(() => channels.forEach((channel) => channel.close()));
+  const hears = (/** @type {import("../../client/fallcast.js").Channel} */ channel, /** @type {(position: any) => boolean} */ isIt) =>
+    new Promise((resolve) => channel.addEventListener("message", ({ data }) => isIt(data) && resolve(data)));
+  await Promise.all(channels.map((channel) => hears(channel, () => true)));
+  return (/** @type {(position: any) => boolean} */ isIt) => Promise.all(channels.map((channel) => hears(channel, isIt)));
 }
 
 test("a stall freezes all ghosts, and the WebSocket brings every position late", HANG_GUARD, async (test) => {
@@ -62,17 +65,18 @@ test("the arrow keys move the dot and not the page, and other players are seen",
 
   await here.reveal(); // from here on, nothing moves the page but a key
   // The robot never goes as far as the edge.
-  const atTheEdge = TRANSPORTS.map((transport) => hears("players", transport, ({ x, y }) => x === 0 && y === 1));
+  const everybodyHears = await listenTo(test, "players");
+  const atTheEdge = everybodyHears(({ x, y }) => x === 0 && y === 1);
   await here.page.locator('[data-field="sse"] canvas').focus();
   const before = await here.page.evaluate(() => scrollY);
   await here.page.keyboard.down("ArrowLeft");
   await here.page.keyboard.down("ArrowDown");
-  await Promise.all(atTheEdge);
+  await atTheEdge;
   assert.equal(await here.page.evaluate(() => scrollY), before);
   await here.page.keyboard.up("ArrowLeft");
   await here.page.keyboard.up("ArrowDown");
 
-  const inTheCorner = Promise.all(TRANSPORTS.map((transport) => hears("players", transport, ({ x, y }) => x === 1 && y === 0)));
+  const inTheCorner = everybodyHears(({ x, y }) => x === 1 && y === 0);
   const box = await here.page.locator('[data-field="websocket"] canvas').boundingBox();
   assert.ok(box);
   await here.page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);

@@ -109,6 +109,19 @@ test("two who delete the same letter delete it once, and behind a deleted letter
   assert.equal(ben.text, "t!");
 });
 
+test("a place is found again by the letter before it, whatever others write and delete", () => {
+  const [ada, ben] = [new Sequence(1), new Sequence(2)];
+  ben.apply(ada.insert(0, "green tea"));
+  const caret = ada.anchor(5);
+  ada.apply(ben.insert(0, "very "));
+  assert.equal(ada.placeOf(caret), 10);
+  ada.apply(ben.delete(8, 2));
+  assert.equal(ada.text, "very gre tea");
+  assert.equal(ada.placeOf(caret), 8, "its letter is gone, its place is not");
+  assert.equal(ada.placeOf(ada.anchor(0)), 0);
+  assert.deepEqual([ada.has(caret), ada.has({ clock: 99, site: 1 })], [true, false]);
+});
+
 test("operations wait for what they stand on, and letters beyond the first plane travel", () => {
   const [ada, ben] = [new Sequence(7), new Sequence(8)];
   const operations = ada.insert(0, "a🫖é");

@@ -2,7 +2,7 @@
 //!
 //! Every byte passes through one place, `relay::client`, and a [`Recorder`] there hears of it. It attributes the byte to
 //! an exchange and to a link, counts it ([`traffic`]), keeps it within bounds ([`store`]), and tells it to whoever
-//! listens ([`live`]). [`items`] is how all of them speak of it; [`capture`] says the same in the language of packets.
+//! listens ([`live`]). [`items`] is how all of them speak of it; [`mod@capture`] says the same in the language of packets.
 
 pub mod capture;
 pub mod items;

@@ -1,0 +1,192 @@
+// @ts-check
+/**
+ * Shared text: three people type at one place, over three transports, and the text is kept in two ways.
+ *
+ * What to look at: the page compares what the three screens show when all is quiet, and counts the letters that were
+ * typed and those that are there. How a screen works is in editor.js, and why letters find their place in sequence.js.
+ */
+
+import { now } from "../shared/clock.js";
+import { Demo, find, TRANSPORTS } from "../shared/demo.js";
+import { Link } from "../shared/link.js";
+import { inMs, summarize } from "../shared/statistics.js";
+import { Editor } from "./editor.js";
+
+/** @typedef {import("../shared/demo.js").Run} Run @typedef {import("./sequence.js").Id} Id */
+
+/** When nothing has changed for so long, all has arrived, in ms. It is more than a round trip on the slowest line. */
+const QUIET = 2_000;
+
+/** A text as long as this is wiped before the three type again, in letters. */
+const LONG = 200;
+
+/** With so many letters, deleted ones included, a room has served its time. */
+const TOO_LONG = 20_000;
+
+const SENTENCES = ["Ada likes green tea. ", "Ben drinks it black. ", "Cleo takes milk in. "];
+
+/** @type {Editor[]} */ let editors = [];
+/** When each letter was typed at this page, by its name. @type {Map<string, number>} */ let typedAt = new Map();
+/** How long letters took until another screen showed them, by transport. @type {Map<string, number[]>} */ let times = new Map();
+/** What is looked at: since when letters are counted. */
+let round = { typed: /** @type {Id[]} */ ([]), wholeBefore: 0, isJudged: true };
+/** Whether the three are typing. */ let isPerforming = false;
+
+const demo = new Demo({
+  name: "shared-text",
+  room: true,
+  unit: "ms",
+  lanes: TRANSPORTS.map(({ key, title }) => ({ key, title: `${nameOf(key)} sees: ${title}` })),
+});
+
+demo
+  .knob("delay", breakLines)
+  .knob("cut", async (cut, run) => {
+    await breakLines();
+    band?.end();
+    band = cut ? run.lanes.band({ label: "cable cut", lane: "sse" }) : undefined;
+  })
+  .start(async (run) => {
+    typedAt = new Map();
+    times = new Map(TRANSPORTS.map(({ key }) => [key, []]));
+    editors = [];
+    round = { typed: [], wholeBefore: 0, isJudged: true };
+    const seats = TRANSPORTS.map(({ key }) => ({ transport: /** @type {any} */ (key), link: linkOf(run, key), site: randomSite() }));
+    const colors = new Map(seats.map(({ transport, site }) => [site, transport]));
+    for (const { link } of seats) links.add(link);
+    await breakLines();
+    for (const seat of seats) addEditor(run, seat, colors);
+    bindButton(run);
+    run.every(250, () => compare(run));
+    run.signal.addEventListener("abort", () => links.clear());
+    void perform(run).catch(() => {}); // it ends with the run
+  });
+
+/** The lines of this run. @type {Set<Link>} */ const links = new Set();
+/** @type {{ end: () => void } | undefined} */ let band;
+
+/** @param {string} transport */
+function nameOf(transport) {
+  return find(`[data-editor="${transport}"] h3`, HTMLElement).textContent;
+}
+
+/** Everybody has a line of their own, so that one can be cut. @param {Run} run @param {string} transport */
+function linkOf(run, transport) {
+  if (transport === "websocket") return run.link;
+  const link = new Link(`${run.link.name}-${transport}`, run.link.lab);
+  run.signal.addEventListener("abort", () => void link.remove());
+  return link;
+}
+
+/** Makes the lines as the knobs say. */
+async function breakLines() {
+  const latency_ms = demo.value("delay");
+  const cut = demo.value("cut") ? { after_ms: 0, how: "rst" } : undefined;
+  await Promise.all([...links].map((link) => link.suffer({ latency_ms, cut: link.name.endsWith("-sse") ? cut : undefined })));
+}
+
+function randomSite() {
+  return crypto.getRandomValues(new Uint32Array(1))[0];
+}
+
+/** @param {Run} run @param {{ transport: any, link: Link, site: number }} seat @param {Map<number, string>} colors */
+function addEditor(run, seat, colors) {
+  const editor = new Editor(run, seat, colors);
+  editor.onTyped = (letters) => {
+    round.typed.push(...letters);
+    for (const { clock, site } of letters) typedAt.set(`${clock}.${site}`, now());
+  };
+  editor.onLetters = (letters) => measure(run, editor, letters);
+  editors.push(editor);
+}
+
+/** @param {Run} run @param {Editor} editor @param {Id[]} letters that it shows from now on */
+function measure(run, editor, letters) {
+  const values = /** @type {number[]} */ (times.get(editor.transport));
+  for (const { clock, site } of letters) {
+    const typed = typedAt.get(`${clock}.${site}`);
+    if (typed === undefined) continue;
+    const latency = now() - typed;
+    values.push(latency);
+    run.lanes.mark(editor.transport, { value: latency });
+    run.samples.add({ screen: editor.transport, clock, site, latency_ms: latency, delay_ms: run.value("delay"), cut: run.value("cut") });
+  }
+  const { n, median } = summarize(values);
+  if (n > 0) run.lanes.number(editor.transport, inMs(median), `until a letter is seen, median of ${n}`);
+  if (editor.sequence.size > TOO_LONG) demo.stop("this text has become too long: choose another ?room=");
+}
+
+// --- the three type ---
+
+/** @param {Run} run */
+function bindButton(run) {
+  const button = find("#again", HTMLButtonElement);
+  button.disabled = false;
+  button.addEventListener("click", () => void perform(run).catch(() => {}), { signal: run.signal });
+  run.signal.addEventListener("abort", () => (button.disabled = true));
+}
+
+/** All type at the same place, as far as each of them knows. @param {Run} run */
+async function perform(run) {
+  if (isPerforming) return;
+  isPerforming = true;
+  run.signal.addEventListener("abort", () => (isPerforming = false), { once: true });
+  while (!editors.some(({ isOpen }) => isOpen) || !isSettled()) await run.wait(100);
+  const [first] = editors;
+  if (first.sequence.letters.length > LONG || first.whole.length > LONG) first.type(0, first.sequence.letters.length, "");
+  for (const editor of editors) editor.whole = first.whole;
+  await run.wait(2 * run.value("delay") + 300);
+  round = { typed: [], wholeBefore: Array.from(first.whole).length, isJudged: false };
+  await Promise.all(editors.map((editor, index) => typeSentence(run, editor, SENTENCES[index])));
+  isPerforming = false;
+}
+
+/** @param {Run} run @param {Editor} editor @param {string} sentence */
+async function typeSentence(run, editor, sentence) {
+  const { sequence } = editor;
+  let anchor = sequence.anchor(sequence.letters.length);
+  for (const letter of sentence) {
+    const place = sequence.placeOf(anchor);
+    editor.type(place, 0, letter);
+    anchor = sequence.anchor(place + 1);
+    await run.wait(1_000 / run.value("letters"));
+  }
+}
+
+// --- do they agree? ---
+
+/** Whether nothing has changed for a while, on any screen. */
+function isSettled() {
+  return editors.every(({ changedAt, isQuiet }) => isQuiet && now() - changedAt > QUIET);
+}
+
+/** @param {Run} run */
+function compare(run) {
+  const byLetters = {
+    agree: editors.every(({ sequence }) => sequence.text === editors[0].sequence.text),
+    there: round.typed.filter((id) => editors.every(({ sequence }) => sequence.has(id))).length,
+  };
+  const byWhole = {
+    agree: editors.every(({ whole }) => whole === editors[0].whole),
+    there: Math.max(0, Array.from(editors[0].whole).length - round.wholeBefore),
+  };
+  const all = round.typed.length;
+  showVerdict("operations", { ...byLetters, all });
+  showVerdict("whole", { ...byWhole, all });
+  if (isPerforming || round.isJudged || all === 0 || !isSettled()) return;
+  round.isJudged = true;
+  const truth = !byLetters.agree ? "differ" : byWhole.agree && byWhole.there >= all ? "both" : "lost";
+  const text = (/** @type {typeof byLetters} */ { agree, there }) => `${agree ? "all agree" : "they differ"}, ${there} of ${all} letters are there`;
+  run.reveal(truth, `Letters inserted: ${text(byLetters)}. Whole text: ${text(byWhole)}.`);
+  run.say("And now: cut Ben's cable, let all three type again, and mend it.");
+}
+
+/** @param {string} kind @param {{ agree: boolean, there: number, all: number }} verdict */
+function showVerdict(kind, { agree, there, all }) {
+  const line = find(`[data-verdict="${kind}"]`, HTMLElement);
+  const isSound = agree && there >= all;
+  line.dataset.state = isPerforming ? "typing" : isSound ? "sound" : "broken";
+  const output = /** @type {HTMLOutputElement} */ (line.querySelector("output"));
+  const text = `${Math.min(there, all)} of ${all} letters, ${agree ? "the same on all three" : "not the same everywhere"}`;
+  if (output.textContent !== text) output.textContent = text;
+}
