@@ -117,7 +117,7 @@ function handshake(run, signal, kind, over) {
   // The server ignores what begins with `_`. The recording of this handshake is found by it.
   const name = randomName();
   const one = new Handshake(run.link.url(`channels/${run.channel}/ws`, { _: name }), signal, (event) => {
-    if (event === "close") over();
+    if (event === "close") end();
     if (signal.aborted) return;
     if (event === "open") {
       lanes.state("websocket", "open");
@@ -128,7 +128,6 @@ function handshake(run, signal, kind, over) {
     } else {
       lanes.state("websocket", "retrying", "error, then closed");
       lanes.mark("websocket", { tone: "lost", label: String(one.closed?.code) });
-      silence.end();
       judge();
     }
   });
@@ -138,10 +137,13 @@ function handshake(run, signal, kind, over) {
     isJudged = true;
   };
   const timer = setTimeout(judge, ENOUGH);
-  signal.addEventListener("abort", () => {
-    silence.end();
+  const end = () => {
+    signal.removeEventListener("abort", end);
     clearTimeout(timer);
-  });
+    silence.end();
+    over();
+  };
+  signal.addEventListener("abort", end);
 }
 
 /** A bar that grows while a WebSocket brings nothing. */

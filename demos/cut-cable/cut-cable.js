@@ -20,6 +20,9 @@ const OUTAGE = 2_000;
 /** A message that arrives so long after it was due has been held up, in ms. */
 const LATE = 250;
 
+/** A message that was due so long before the connection stood was sent while nobody was there, in ms. */
+const AWAY = 50;
+
 /** What each kind of cut does to the link, until it is healed. @type {Record<string, object>} */
 const CUTS = {
   break: { cut: { after_ms: 0, how: "rst", open_only: true }, refuse_ms: 60_000 },
@@ -76,7 +79,7 @@ function earOf(run, lane, own) {
   ledgers.set(lane, ledger);
   ledger.onEntry = ({ seq, t_plan }, isLost) => {
     const late = isLost ? null : now() - t_plan;
-    const isCaughtUp = (late ?? 0) > LATE || t_plan < (openSince ?? t_plan);
+    const isCaughtUp = (late ?? 0) > LATE || t_plan + AWAY < (openSince ?? 0);
     const tone = isLost ? "lost" : isCaughtUp ? "caught-up" : "plain";
     run.lanes.mark(lane, { at: t_plan - performance.timeOrigin, label: String(seq), tone });
     run.lanes.number(lane, `${ledger.lost.length} lost`, `of ${ledger.seen}`);

@@ -34,7 +34,7 @@ export async function listenByWebSocket({ url, signal, take, tell }) {
       signal.onabort = () => socket.close();
     });
     if (!signal.aborted) tell("retrying", "closed, trying again");
-    await pause(AGAIN, signal);
+    await pause(AGAIN);
   }
 }
 
@@ -59,7 +59,7 @@ export async function listenByPolling({ url, signal, take, tell }) {
       after = cursor;
     } catch {
       if (!signal.aborted) tell("retrying", "failed, asking again");
-      await pause(AGAIN, signal);
+      await pause(AGAIN);
     }
   }
 }
@@ -76,10 +76,7 @@ export function listenByClient({ url, signal, take, tell }) {
   return channel;
 }
 
-/** @param {number} ms @param {AbortSignal} signal */
-function pause(ms, signal) {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-    signal.addEventListener("abort", resolve, { once: true });
-  });
+/** @param {number} ms */
+function pause(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

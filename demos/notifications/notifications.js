@@ -163,13 +163,15 @@ function markLost(/** @type {Run} */ run, /** @type {string} */ transport, /** @
 /** Opens connections that hear nothing, and counts what goes over them all the same. @param {Run} run */
 async function measureSilence(run) {
   const link = new Link(`${run.link.name}-idle`, run.link.lab);
+  run.signal.addEventListener("abort", () => void link.remove());
+  await link.heal();
+  run.signal.throwIfAborted();
   const open = new Set();
   subscribe(run, link, `${run.channel}-idle`, (transport) => ({
     open: () => open.add(transport),
     lost: () => {},
     alert: () => {},
   }));
-  run.signal.addEventListener("abort", () => void link.remove());
   await until(run, () => open.size === TRANSPORTS.length);
   await run.wait(SETTLE);
   const before = await link.traffic();

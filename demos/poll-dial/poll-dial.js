@@ -39,7 +39,7 @@ const LOGARITHMIC = { type: "log", dtick: "D2", tickformat: "~s" };
 const chart = new Chart(
   find("#prices", HTMLElement),
   { title: "What freshness costs: each position of the dial is a point", x: "bytes a minute, both ways", y: "age of news in ms" },
-  { xaxis: { ...LOGARITHMIC }, yaxis: { ...LOGARITHMIC } },
+  { xaxis: LOGARITHMIC, yaxis: LOGARITHMIC },
 );
 find("#picture", HTMLButtonElement).addEventListener("click", () => void chart.save("fallcast-poll-dial"));
 
@@ -109,10 +109,14 @@ new Demo({ name: "poll-dial", lanes: LANES, unit: "ms", prepare: () => chart.pre
   })
   .start(async (run) => {
     measureAnew();
-    shortLink = new Link(`${run.link.name}-again`, run.link.lab);
-    await shortLink.suffer({ latency_ms: run.value("delay") });
-    run.signal.addEventListener("abort", () => void shortLink?.remove());
-    shortPoller = new Poller(run, shortLink, "short", { hold: 0, pause: run.value("every") });
+    const link = (shortLink = new Link(`${run.link.name}-again`, run.link.lab));
+    run.signal.addEventListener("abort", () => {
+      void link.remove();
+      shortLink = undefined;
+    });
+    await link.suffer({ latency_ms: run.value("delay") });
+    run.signal.throwIfAborted();
+    shortPoller = new Poller(run, link, "short", { hold: 0, pause: run.value("every") });
     const longPoller = new Poller(run, run.link, "long-poll", { hold: HOLD, pause: 0 });
     void shortPoller.follow();
     void longPoller.follow();
@@ -148,11 +152,13 @@ class Poller {
   async follow() {
     while (!this.run.signal.aborted) {
       const due = performance.now() + this.pause;
+      // The first question is for the cursor, and is always answered at once.
+      const isFirst = this.#cursor === undefined;
       const request = this.run.lanes.bar(this.lane, { tone: "quiet", ...STRIP });
       const count = await this.#ask().catch(() => null);
       const isAnswered = count !== null;
       request.until = performance.now();
-      request.tone = count ? "plain" : "late";
+      if (!isFirst) request.tone = count ? "plain" : "late";
       if (this.run.signal.aborted) return;
       this.run.lanes.state(this.lane, isAnswered ? "open" : "retrying", isAnswered ? this.#habit() : "no answer");
       await this.#sleepUntil(isAnswered ? due : performance.now() + RETRY);
@@ -288,8 +294,9 @@ function judge(run) {
   const sooner = short.mean < long.mean ? "short" : "long";
   const fewer = short.bill.requests < long.bill.requests ? "short" : "long";
   const every = run.value("every").toLocaleString("en");
+  const [often, seldom] = [short, long].map(({ bill }) => Math.round(bill?.requests ?? NaN));
   const text =
-    `Asking every ${every} ms: ${inMs(short.mean)} old for ${Math.round(short.bill.requests)} requests a minute ` +
-    `(N = ${short.ages.length}). Asking and waiting: ${inMs(long.mean)} for ${Math.round(long.bill.requests)} (N = ${long.ages.length}).`;
+    `Asking every ${every} ms: ${inMs(short.mean)} old for ${often} requests a minute (N = ${short.ages.length}). ` +
+    `Asking and waiting: ${inMs(long.mean)} for ${seldom} (N = ${long.ages.length}).`;
   run.reveal(`${sooner}, ${fewer}`, text);
 }

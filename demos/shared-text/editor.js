@@ -88,6 +88,12 @@ export class Editor {
     void this.#send();
   }
 
+  /** Deletes everything. */
+  wipe() {
+    this.whole = "";
+    this.type(0, this.sequence.letters.length, "");
+  }
+
   // --- up and down ---
 
   /** Sends what was typed: at once over a WebSocket, and otherwise when the POST before is answered. */
@@ -109,7 +115,6 @@ export class Editor {
   #hear(data, type) {
     if (type === "operations" && data instanceof Uint8Array) this.#hearOperations(data);
     if (type === "whole" && typeof data?.text === "string") this.#hearWhole(data);
-    this.show();
   }
 
   /** @param {Uint8Array} bytes */
@@ -133,6 +138,7 @@ export class Editor {
   #hearWhole({ site, text }) {
     if (site === this.site && this.#unheard > 0) this.#unheard--;
     else if (this.#unheard === 0) this.whole = text;
+    this.#showWhole();
   }
 
   // --- hands and eyes ---
@@ -173,11 +179,14 @@ export class Editor {
       if (caret !== undefined) this.#area.setSelectionRange(place, place);
       this.changedAt = now();
     }
-    if (this.#whole.textContent !== this.whole) {
-      this.#whole.textContent = this.whole;
-      this.changedAt = now();
-    }
+    this.#showWhole();
     this.#mirror.replaceChildren(...this.#colored(letters));
+  }
+
+  #showWhole() {
+    if (this.#whole.textContent === this.whole) return;
+    this.#whole.textContent = this.whole;
+    this.changedAt = now();
   }
 
   /** The letters in the colors of their writers, and where others write. @param {import("./sequence.js").Letter[]} letters */

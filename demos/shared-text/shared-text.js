@@ -14,8 +14,8 @@ import { Editor } from "./editor.js";
 
 /** @typedef {import("../shared/demo.js").Run} Run @typedef {import("./sequence.js").Id} Id */
 
-/** When nothing has changed for so long, all has arrived, in ms. It is more than a round trip on the slowest line. */
-const QUIET = 2_000;
+/** When nothing has changed for two round trips and this much more, all has arrived, in ms. */
+const QUIET = 500;
 
 /** A text as long as this is wiped before the three type again, in letters. */
 const LONG = 200;
@@ -27,16 +27,20 @@ const SENTENCES = ["Ada likes green tea. ", "Ben drinks it black. ", "Cleo takes
 
 /** @type {Editor[]} */ let editors = [];
 /** When each letter was typed at this page, by its name. @type {Map<string, number>} */ let typedAt = new Map();
-/** How long letters took until another screen showed them, by transport. @type {Map<string, number[]>} */ let times = new Map();
+/** How long letters took until another screen showed them, by their writer's transport. @type {Map<string, number[]>} */ let times = new Map();
 /** What is looked at: since when letters are counted. */
 let round = { typed: /** @type {Id[]} */ ([]), wholeBefore: 0, isJudged: true };
 /** Whether the three are typing. */ let isPerforming = false;
+
+/** The lines of this run. @type {Set<Link>} */ const links = new Set();
+/** @type {{ end: () => void } | undefined} */ let band;
 
 const demo = new Demo({
   name: "shared-text",
   room: true,
   unit: "ms",
-  lanes: TRANSPORTS.map(({ key, title }) => ({ key, title: `${nameOf(key)} sees: ${title}` })),
+  seconds: 20,
+  lanes: TRANSPORTS.map(({ key }) => ({ key, title: `${nameOf(key)}'s letters: ${find(`[data-editor="${key}"] header p`, HTMLElement).textContent}` })),
 });
 
 demo
@@ -61,9 +65,6 @@ demo
     run.signal.addEventListener("abort", () => links.clear());
     void perform(run).catch(() => {}); // it ends with the run
   });
-
-/** The lines of this run. @type {Set<Link>} */ const links = new Set();
-/** @type {{ end: () => void } | undefined} */ let band;
 
 /** @param {string} transport */
 function nameOf(transport) {
@@ -102,17 +103,19 @@ function addEditor(run, seat, colors) {
 
 /** @param {Run} run @param {Editor} editor @param {Id[]} letters that it shows from now on */
 function measure(run, editor, letters) {
-  const values = /** @type {number[]} */ (times.get(editor.transport));
   for (const { clock, site } of letters) {
     const typed = typedAt.get(`${clock}.${site}`);
-    if (typed === undefined) continue;
+    const writer = editors.find((editor) => editor.site === site)?.transport;
+    if (typed === undefined || !writer) continue;
     const latency = now() - typed;
+    const values = /** @type {number[]} */ (times.get(writer));
     values.push(latency);
-    run.lanes.mark(editor.transport, { value: latency });
-    run.samples.add({ screen: editor.transport, clock, site, latency_ms: latency, delay_ms: run.value("delay"), cut: run.value("cut") });
+    const { n, median } = summarize(values);
+    run.lanes.mark(writer, { value: latency });
+    run.lanes.number(writer, inMs(median), `until another sees it, median of ${n}`);
+    const conditions = { delay_ms: run.value("delay"), cut: run.value("cut") };
+    run.samples.add({ writer, screen: editor.transport, clock, site, latency_ms: latency, ...conditions });
   }
-  const { n, median } = summarize(values);
-  if (n > 0) run.lanes.number(editor.transport, inMs(median), `until a letter is seen, median of ${n}`);
   if (editor.sequence.size > TOO_LONG) demo.stop("this text has become too long: choose another ?room=");
 }
 
@@ -133,9 +136,11 @@ async function perform(run) {
   run.signal.addEventListener("abort", () => (isPerforming = false), { once: true });
   while (!editors.some(({ isOpen }) => isOpen) || !isSettled()) await run.wait(100);
   const [first] = editors;
-  if (first.sequence.letters.length > LONG || first.whole.length > LONG) first.type(0, first.sequence.letters.length, "");
-  for (const editor of editors) editor.whole = first.whole;
-  await run.wait(2 * run.value("delay") + 300);
+  if (first.sequence.letters.length > LONG) {
+    first.wipe();
+    await run.wait(100);
+    while (!isSettled()) await run.wait(100);
+  }
   round = { typed: [], wholeBefore: Array.from(first.whole).length, isJudged: false };
   await Promise.all(editors.map((editor, index) => typeSentence(run, editor, SENTENCES[index])));
   isPerforming = false;
@@ -157,7 +162,8 @@ async function typeSentence(run, editor, sentence) {
 
 /** Whether nothing has changed for a while, on any screen. */
 function isSettled() {
-  return editors.every(({ changedAt, isQuiet }) => isQuiet && now() - changedAt > QUIET);
+  const pause = QUIET + 4 * demo.value("delay");
+  return editors.every(({ changedAt, isQuiet }) => isQuiet && now() - changedAt > pause);
 }
 
 /** @param {Run} run */

@@ -326,11 +326,15 @@ export class Run {
   /** Resolves after so many ms; rejects when the run ends before. @param {number} ms */
   wait(ms) {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(resolve, ms);
-      this.signal.addEventListener("abort", () => {
+      const end = () => {
         clearTimeout(timer);
         reject(new DOMException("The demo was stopped.", "AbortError"));
-      });
+      };
+      const timer = setTimeout(() => {
+        this.signal.removeEventListener("abort", end);
+        resolve(null);
+      }, ms);
+      this.signal.addEventListener("abort", end);
     });
   }
 

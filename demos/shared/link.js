@@ -101,7 +101,8 @@ export class Link {
    */
   async settledTraffic(moment = 60) {
     for (let before = ""; ; await new Promise((resolve) => setTimeout(resolve, moment))) {
-      const traffic = await this.traffic();
+      const { traffic } = await (await this.#ask("GET")).json();
+      if (!traffic) throw new Error("This server's lab counts nothing: it was started with --lab-recording 0.");
       const now = JSON.stringify(traffic);
       if (now === before) return traffic;
       before = now;

@@ -140,13 +140,13 @@ async function report(run) {
     const { bytes, connections } = await conversation.cost();
     if (run.signal.aborted) return;
     const [up, down] = [summarize(conversation.times.up), summarize(conversation.times.down)];
-    if (up.n === 0) continue;
-    run.lanes.number(conversation.transport, inMs(up.median), `up, median of ${up.n}`);
+    if (up.n > 0) run.lanes.number(conversation.transport, inMs(up.median), `up, median of ${up.n}`);
+    else run.lanes.number(conversation.transport, String(conversation.waiting), "messages wait");
     showRow(conversation.transport, [
       up.n.toLocaleString("en"),
       inMs(up.median),
       inMs(up.max),
-      inBytes(bytes),
+      Number.isFinite(bytes) ? inBytes(bytes) : "–",
       conversation.waiting,
       connections,
       down.n.toLocaleString("en"),

@@ -9,7 +9,7 @@
 import { listen } from "../shared/bare.js";
 import { now } from "../shared/clock.js";
 import { Demo, find, TRANSPORTS } from "../shared/demo.js";
-import { inMs, summarize } from "../shared/statistics.js";
+import { inBytes, inMs, summarize } from "../shared/statistics.js";
 import { Board } from "./board.js";
 import { Market } from "./market.js";
 
@@ -32,8 +32,9 @@ const LOOK = 100;
 /** What comes so soon after a change of conditions is not counted, in ms. */
 const SETTLING = 3_000;
 
-/** So many looks make a finding. */
+/** So many looks make a finding, and so many are kept: those of the last minute. */
 const ENOUGH = 30;
+const MOST = 600;
 
 /** Less than this factor is no difference. */
 const TIE = 1.2;
@@ -123,9 +124,11 @@ function look(run, market) {
     if (boards[key].newest === 0) continue;
     const behind = Math.max(0, time - boards[key].newest);
     run.lanes.mark(key, { value: behind, tone: behind > 1_000 ? "late" : "plain" });
-    run.lanes.number(key, inMs(behind), counts ? `behind, N = ${behindOf(mode, key).length + 1}` : "behind");
+    run.lanes.number(key, inMs(behind), counts ? `behind, N = ${behindOf(mode, key).length}` : "behind");
     if (!counts) continue;
-    behindOf(mode, key).push(behind);
+    const looks = behindOf(mode, key);
+    looks.push(behind);
+    if (looks.length > MOST) looks.shift();
     const conditions = { rate: run.value("rate"), bandwidth_kB: run.value("bandwidth") };
     run.samples.add({ transport: key, mode, at: time, behind_ms: behind, ...conditions });
   }
@@ -140,7 +143,7 @@ function behindOf(mode, transport) {
 
 /** @param {Mode} mode @param {string} transport */
 function medianOf(mode, transport) {
-  return summarize(behindOf(mode, transport).slice(-600)).median;
+  return summarize(behindOf(mode, transport)).median;
 }
 
 /** @param {Run} run @param {Market} market */
@@ -171,7 +174,7 @@ async function count(run) {
   if (!finding) return;
   finding.frames = (frames - own.frames) / seconds;
   for (const { key } of TRANSPORTS) {
-    const moved = (/** @type {Record<string, any>} */ from) => from[KINDS[key]].up.bytes + from[KINDS[key]].down.bytes;
+    const moved = (/** @type {Record<string, any>} */ from) => from[KINDS[key]]?.up.bytes + from[KINDS[key]]?.down.bytes;
     finding.rates[key] = (moved(traffic) - moved(own.traffic)) / seconds;
   }
   showRow(mode, finding);
@@ -182,7 +185,7 @@ async function count(run) {
 
 /** @param {Mode} mode @param {Finding} finding */
 function showRow(mode, { behind, rates, frames }) {
-  const cells = TRANSPORTS.map(({ key }) => `${inMs(medianOf(mode, key))}, ${(rates[key] / 1_000).toFixed(1)} kB/s`);
+  const cells = TRANSPORTS.map(({ key }) => `${inMs(medianOf(mode, key))}, ${inBytes(rates[key])}/s`);
   cells.push(String(behind.sse.length), frames.toFixed(0));
   const row = find(`[data-row="${mode}"]`, HTMLTableRowElement);
   const name = /** @type {Node} */ (row.firstElementChild);

@@ -15,16 +15,9 @@
  */
 
 import { readFrames } from "./frames.js";
-import {
-  framingOfRequest,
-  framingOfResponse,
-  latin1,
-  readContent,
-  readRequestHead,
-  readResponseHead,
-  valuesOf,
-} from "./http.js";
+import { framingOfRequest, framingOfResponse, readContent, readRequestHead, readResponseHead } from "./http.js";
 import { Ended, Lost, Reader } from "./reader.js";
+import { latin1, valuesOf } from "./small.js";
 
 const SWITCHING_PROTOCOLS = 101;
 /** What the first bytes of a message look like, for finding one behind a hole. */

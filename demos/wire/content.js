@@ -8,8 +8,8 @@
  * @module content
  */
 
-import { bytes, latin1, textOf, valuesOf } from "./http.js";
 import { Ended, Reader } from "./reader.js";
+import { bytes, latin1, textOf, valuesOf } from "./small.js";
 
 /** Lines of a body may be as long as a message, and what is missing in one line does not spoil the next. */
 const EVENT_LINES = { most: Infinity, endsWithCr: true, mayHaveHoles: true };

@@ -5,8 +5,8 @@
  * @module frames
  */
 
-import { bytes } from "./http.js";
 import { Lost } from "./reader.js";
+import { bytes } from "./small.js";
 import { explainCloseCode, explainOpcode } from "./specifications.js";
 
 const TEXT = 0x1;

@@ -55,7 +55,8 @@ export class Inspector {
     this.#fields = part(".fields");
     this.#unmask = part(".unmask");
     this.#unmask.addEventListener("input", () => this.#drawBytes());
-    section.addEventListener("pointerover", ({ target }) => this.#point(target));
+    // Not `pointerover`: it also comes when the page is scrolled under a pointer that rests.
+    section.addEventListener("pointermove", ({ target }) => this.#point(target));
     section.addEventListener("click", ({ target }) => this.#point(target));
     section.addEventListener("focusin", ({ target }) => this.#point(target));
     this.#bytes.addEventListener("keydown", (event) => this.#step(event, "ArrowLeft", "ArrowRight"));
@@ -190,7 +191,8 @@ export class Inspector {
   /** @param {EventTarget | null} target */
   #point(target) {
     const marked = target instanceof Element ? /** @type {HTMLElement | null} */ (target.closest("[data-field]")) : null;
-    if (marked && this.#bar) this.#activate(Number(marked.dataset.field));
+    const field = Number(marked?.dataset.field);
+    if (marked && this.#bar && field !== this.#active) this.#activate(field);
   }
 
   /** @param {KeyboardEvent} event @param {string} back @param {string} forth */

@@ -73,7 +73,7 @@ function stepsOf(key, answer) {
   return [
     step("The browser has sent this key: 16 random bytes in base64 (RFC 6455 §4.1).", [key]),
     step("Behind it goes a text that is the same for everybody (RFC 6455 §1.3).", [key, guid]),
-    step(`SHA-1 wants whole blocks of 64 bytes: a one, zeros, and the length fill up ${blocks} of them (RFC 3174 §4).`, [hex(padded)]),
+    step(`SHA-1 wants blocks of 64 bytes: a one, zeros, and the length fill up ${blocks} of them (RFC 3174 §4).`, [hex(padded)]),
     step("It begins with five fixed numbers and mixes one block after the other into them (RFC 3174 §6.1).", [
       states.map((words) => words.map((word) => word.toString(16).padStart(8, "0")).join(" ")).join("\n"),
     ]),

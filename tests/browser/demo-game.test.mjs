@@ -19,7 +19,7 @@ const TRANSPORTS = ["websocket", "sse", "long-poll"];
 
 /** Listens to the room on all transports; then waits until such a position was heard on each of them. */
 async function listenTo(/** @type {import("node:test").TestContext} */ test, /** @type {string} */ room) {
-  const channels = TRANSPORTS.map((transport) => connect(`${server.origin}/channels/${room}.${transport}`, { transports: ["websocket"] }));
+  const channels = TRANSPORTS.map((transport) => connect(`${server.origin}/channels/${room}.${transport}`, { transports: ["stream"] }));
   test.after(() => channels.forEach((channel) => channel.close()));
   const hears = (/** @type {import("../../client/fallcast.js").Channel} */ channel, /** @type {(position: any) => boolean} */ isIt) =>
     new Promise((resolve) => channel.addEventListener("message", ({ data }) => isIt(data) && resolve(data)));

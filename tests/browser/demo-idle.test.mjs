@@ -36,12 +36,14 @@ test("nobody notices a line that is dropped without a word, until the heartbeat 
 
   assert.equal(
     revealed,
-    "3 of 3 pages say “open”, 0 of 3 have noticed a loss, the server counts 3 subscribers, and 0 of 3 heard “Anybody there?”.",
+    "3 of 3 pages say “open”, 0 of 3 have noticed a loss, the server counts 3 subscribers, " +
+      "and 0 of 3 heard “Anybody there?”.",
   );
   assert.equal(await demo.page.locator(".came-true input").getAttribute("value"), "nobody");
 
   // Each comes back by itself, and gets what it has missed.
-  await demo.page.locator('.decisions [data-what="lost"]').filter({ hasText: "heartbeats are due every 8000 ms" }).first().waitFor();
+  const losses = demo.page.locator('.decisions [data-what="lost"]');
+  await losses.filter({ hasText: "heartbeats are due every 8000 ms" }).first().waitFor();
   await allSay(demo, 2, /^yes$/);
   await demo.stop();
 });

@@ -46,6 +46,6 @@ test("the knobs of the ticker change the line and what is sent", HANG_GUARD, asy
   await demo.suffers(({ bandwidth }) => bandwidth.down === 80_000);
   await demo.turn("mode", "batch");
 
-  await demo.page.locator('[data-row="batch"] td', { hasText: "kB/s" }).first().waitFor();
+  await demo.page.locator('[data-row="batch"] td', { hasText: "B/s" }).first().waitFor();
   await demo.stop();
 });

@@ -30,7 +30,8 @@ test("the best estimate is off by half of what the ways differ, and the bound ho
   const revealed = await demo.reveal();
   await demo.takePictures();
 
-  assert.match(revealed, /^The best of \d+ estimates is off by [\d.]+ ms, with 10 ms up and 90 ms down\. The bound of ± [\d.]+ ms holds\.$/);
+  assert.match(revealed, /^The best of \d+ estimates is off by [\d.]+ ms, with 10 ms up and 90 ms down\./);
+  assert.match(revealed, /The bound of ± [\d.]+ ms holds\.$/);
   // Half of the round trip is at least half of the delays, and the error is what is left of the bound where one way is long.
   const [error, estimate, reference] = await Promise.all([read("error"), read("estimate"), read("reference")]);
   assert.ok(error > 0, `the longer way down makes the clock seem too far ahead, by ${error} ms`);

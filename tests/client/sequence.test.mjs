@@ -98,6 +98,17 @@ test("a word that is continued after others were heard stays in one piece", () =
   assert.ok(ada.text.includes("green"));
 });
 
+test("who has heard of a letter gives its own a larger clock, so it may stand before it", () => {
+  const [ada, ben] = [new Sequence(2), new Sequence(1)];
+  ada.insert(0, "12345");
+  const heard = ada.insert(0, "tea");
+  ben.apply(heard);
+  const written = ben.insert(0, "green ");
+  assert.equal(ben.text, "green tea");
+  ada.apply(written);
+  assert.equal(ada.text, "green tea12345");
+});
+
 test("two who delete the same letter delete it once, and behind a deleted letter one can write", () => {
   const [ada, ben] = [new Sequence(1), new Sequence(2)];
   ben.apply(ada.insert(0, "tea"));
