@@ -37,7 +37,7 @@ const CUTS = {
 const actions = /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll(".actions button"));
 
 // The axis is short enough for a number to stand in each mark.
-const demo = new Demo({ name: "cut-cable", seconds: matchMedia("(width < 44rem)").matches ? 4 : 10 })
+const demo = new Demo({ name: "cut-cable", isTimed: false, seconds: matchMedia("(width < 44rem)").matches ? 4 : 10 })
   .knob("rate", (rate) => publisher?.set({ rate }))
   .knob("resume", (isOn, run) => listenOverWebSocket(run, isOn));
 

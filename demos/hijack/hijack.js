@@ -55,7 +55,7 @@ const table = find(".results tbody", HTMLElement);
 /** What was tried, by how the knobs stood. @type {Map<string, Score>} */ let tried = new Map();
 let isRevealed = false;
 
-new Demo({ name: "hijack", lanes: LANES, seconds: 15 })
+new Demo({ name: "hijack", isTimed: false, lanes: LANES, seconds: 15 })
   .knob("check", (_, run) => playAnew(run))
   .knob("same_site", (_, run) => playAnew(run))
   .knob("from", (_, run) => playAnew(run))

@@ -98,7 +98,7 @@ let edition = 0;
 /** @type {Promise<void>} */ let working = Promise.resolve();
 /** @type {Counter | null} */ let counter = null;
 
-new Demo({ name: "price-list", seconds: 10, counts: true, prepare: () => chart.prepare() })
+new Demo({ name: "price-list", seconds: 10, isTimed: false, prepare: () => chart.prepare() })
   .knob("size", (_, run) => begin(run))
   .knob("batch", (_, run) => begin(run))
   .start(async (run) => {

@@ -38,9 +38,8 @@ export const TRANSPORTS = [
  * @property {number} [seconds] how long the axis of the lanes is: 10
  * @property {string} [unit] in which marks have values; without it all marks stand on the line
  * @property {"stop" | "go on"} [whenHidden] what happens when the page is hidden, and its timers are throttled: it stops, unless given
- * @property {boolean} [isTimed] whether figures are spoiled when the page is busy: they are, unless given
  * @property {boolean} [room] whether the channel is shared by all that open the page, unless they choose another `?room=`
- * @property {boolean} [counts] whether it only counts: what a slow machine counts is true all the same
+ * @property {boolean} [isTimed] whether figures are spoiled when the page is busy: they are, unless given. What is only counted stays true
  * @property {() => Promise<unknown>} [prepare] what keeps the page busy and so is done before it starts: with the bet
  */
 
@@ -194,8 +193,8 @@ export class Demo {
 
   /** Says so when this machine, and no transport, is what was slow. @param {Run} run */
   #warn(run) {
-    if (this.#plan.counts) return;
-    const bottleneck = this.#plan.isTimed === false ? null : this.#health.verdict(run.publisherLag);
+    if (this.#plan.isTimed === false) return;
+    const bottleneck = this.#health.verdict(run.publisherLag);
     this.#warning.dataset.verdict = bottleneck ? "bottleneck" : "sound";
     const text = bottleneck ? `${bottleneck} Don't trust the figures of this run.` : "";
     if (this.#warning.textContent !== text) this.#warning.textContent = text;

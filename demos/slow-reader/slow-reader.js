@@ -64,7 +64,7 @@ class Reader {
 /** Since when the readers are slow, and what was so then. @type {Slowness | null} */ let slowness = null;
 /** @type {(() => void) | undefined} */ let toggle;
 
-new Demo({ name: "slow-reader", lanes: [FAST, ...SLOW], seconds: 30, unit: "s" })
+new Demo({ name: "slow-reader", isTimed: false, lanes: [FAST, ...SLOW], seconds: 30, unit: "s" })
   .knob("rate", (rate) => publisher?.set({ rate }))
   .knob("size", (size) => publisher?.set({ size: size * 1_000 }))
   .knob("taken", (_, run) => (slowness ? slowDown(run) : undefined))

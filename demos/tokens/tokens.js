@@ -131,7 +131,7 @@ let isCut = false;
 cutButton.addEventListener("click", () => void (running && cut(running)));
 again.addEventListener("click", () => void (running && write(running)));
 
-new Demo({ name: "tokens", seconds: 15, counts: true })
+new Demo({ name: "tokens", seconds: 15, isTimed: false })
   .knob("back", (_, run) => void (running === run && write(run)))
   .start(async (run) => {
     running = run;

@@ -64,7 +64,7 @@ const sendButton = find("#send", HTMLButtonElement);
 const rows = find("tbody", HTMLElement);
 
 // A mark stands as high as its message is large.
-const demo = new Demo({ name: "too-large", unit: "kB", seconds: matchMedia("(width < 44rem)").matches ? 8 : 12 });
+const demo = new Demo({ name: "too-large", isTimed: false, unit: "kB", seconds: matchMedia("(width < 44rem)").matches ? 8 : 12 });
 demo.knob("speaks", (speaks, run) => openWebSocket(run, speaks)).start((run) => {
   tries = 0;
   rows.replaceChildren();
