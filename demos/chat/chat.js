@@ -11,7 +11,7 @@ import { Demo, find, randomName, TRANSPORTS } from "../shared/demo.js";
 import { inMs, summarize } from "../shared/statistics.js";
 import { Seat } from "./seat.js";
 
-/** @typedef {import("./seat.js").Said} Said */
+/** @typedef {import("../shared/demo.js").Run} Run @typedef {import("./seat.js").Said} Said */
 
 /** From about here on, people notice that something came late, in ms. */
 const NOTICEABLE = 100;
@@ -77,7 +77,7 @@ new Demo({ name: "chat", room: true, unit: "ms", lanes: LANES })
 
 // --- what is measured ---
 
-/** @param {import("../shared/demo.js").Run} run @param {Seat} listener @param {Said} said */
+/** @param {Run} run @param {Seat} listener @param {Said} said */
 function measure(run, listener, said) {
   if (said.page !== PAGE) return;
   const latency = now() - said.t;
@@ -96,7 +96,7 @@ function measure(run, listener, said) {
   warm.add(said.seat);
 }
 
-/** @param {import("../shared/demo.js").Run} run */
+/** @param {Run} run */
 function judge(run) {
   const medians = new Map();
   for (const [seat, values] of times) {
@@ -110,8 +110,11 @@ function judge(run) {
   const list = [...medians].map(([seat, median]) => `${seats.get(seat)?.name} ${inMs(median)}`).join(", ");
   const counts = [...times.values()].map((values) => values.length);
   const text = late.length === 0 ? "Nobody's message was noticeably later than Ada's" : "Some came noticeably later than Ada's";
-  run.reveal(late.join("+") || "nobody", `${text}: ${list} (median of N = ${Math.min(...counts)} each).`);
-  if (run.value("letters") === 0) run.say("And now: let everybody see each letter. Turn it up to 20 letters a second.");
+  const measured = `${text}: ${list} (median of N = ${Math.min(...counts)} each).`;
+  // The bet was about whole sentences.
+  if (run.value("letters") > 0) return run.say(measured);
+  run.reveal(late.join("+") || "nobody", measured);
+  run.say("And now: let everybody see each letter. Turn it up to 20 letters a second.");
 }
 
 // --- who is here ---
@@ -130,7 +133,7 @@ function showMembers(seat) {
 
 // --- who writes ---
 
-/** The small talk of the three, each in turn. @param {import("../shared/demo.js").Run} run */
+/** The small talk of the three, each in turn. @param {Run} run */
 async function talk(run) {
   await run.wait(1_000);
   for (let turn = 0; ; turn++) {
@@ -140,7 +143,13 @@ async function talk(run) {
   }
 }
 
-/** One of them types a sentence, letter by letter if the others are to see that. @param {import("../shared/demo.js").Run} run @param {Seat} seat @param {string} text */
+/**
+ * One of them types a sentence, letter by letter if the others are to see that.
+ *
+ * @param {Run} run
+ * @param {Seat} seat
+ * @param {string} text
+ */
 async function perform(run, seat, text) {
   const rate = run.value("letters");
   const began = performance.now();
@@ -153,7 +162,7 @@ async function perform(run, seat, text) {
   void seat.say(text, { robot: true });
 }
 
-/** The form below the seats: a person at this page. @param {import("../shared/demo.js").Run} run */
+/** The form below the seats: a person at this page. @param {Run} run */
 function letWrite(run) {
   const form = find("form.write", HTMLFormElement);
   const field = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name));

@@ -87,7 +87,9 @@ export function drawField(canvas, { dot, ghost, trail, others, isStalled }) {
   const style = getComputedStyle(canvas);
   const size = Math.max(9, width / 30);
   // Dots at the border are seen whole.
-  const at = (/** @type {Place} */ { x, y }) => /** @type {const} */ ([size + x * (width - 2 * size), size + y * (height - 2 * size)]);
+  const at = (/** @type {Place} */ { x, y }) => {
+    return /** @type {const} */ ([size + x * (width - 2 * size), size + y * (height - 2 * size)]);
+  };
 
   pen.fillStyle = pen.strokeStyle = style.borderRightColor;
   pen.globalAlpha = isStalled ? 0.22 : 0;
@@ -121,7 +123,14 @@ function drawDisk(pen, [x, y], size) {
   pen.fill();
 }
 
-/** A ring, and a line to the dot that it ought to be. @param {CanvasRenderingContext2D} pen @param {readonly [number, number]} dot @param {readonly [number, number]} ghost @param {number} size */
+/**
+ * A ring, and a line to the dot that it ought to be.
+ *
+ * @param {CanvasRenderingContext2D} pen
+ * @param {readonly [number, number]} dot
+ * @param {readonly [number, number]} ghost
+ * @param {number} size
+ */
 function drawGhost(pen, dot, ghost, size) {
   pen.lineWidth = size / 4;
   pen.beginPath();

@@ -12,6 +12,7 @@ import { inMs, quantile, summarize } from "../shared/statistics.js";
 import { distance, Dot, drawField } from "./field.js";
 import { Player } from "./player.js";
 
+/** @typedef {import("../shared/demo.js").Run} Run */
 /** @typedef {import("./field.js").Place} Place @typedef {import("./player.js").Position} Position */
 
 /** The line when it is well: no place on the network is nearer than that, in ms each way. */
@@ -20,7 +21,7 @@ const HEALTHY = { latency_ms: 10 };
 const STALLED = { latency_ms: 10, bandwidth: 1 };
 
 /** The first stall comes so long after the start, and the next ones so long after each other, in ms. */
-const [FIRST_STALL, STALLS] = [4_000, 6_000];
+const [FIRST_STALL, STALLS] = [3_000, 6_000];
 /** What is late by then will not come any more, in ms. */
 const AFTERMATH = 1_500;
 
@@ -102,7 +103,7 @@ new Demo({ name: "game", room: true, unit: "ms", lanes: TRANSPORTS.map(({ key, t
 
 // --- positions, up and down ---
 
-/** Takes positions by the clock, as often as the knob says. @param {import("../shared/demo.js").Run} run @param {Dot} dot */
+/** Takes positions by the clock, as often as the knob says. @param {Run} run @param {Dot} dot */
 function send(run, dot) {
   let due = performance.now();
   run.every(4, () => {
@@ -117,7 +118,7 @@ function send(run, dot) {
   });
 }
 
-/** @param {import("../shared/demo.js").Run} run @param {string} transport @param {Position} position @param {number} age */
+/** @param {Run} run @param {string} transport @param {Position} position @param {number} age */
 function hear(run, transport, position, age) {
   const ghost = /** @type {Ghost} */ (ghosts.get(transport));
   if (position.page !== PAGE) return meet(ghost, position);
@@ -142,7 +143,7 @@ function playersHere() {
 
 // --- the stall ---
 
-/** @param {import("../shared/demo.js").Run} run */
+/** @param {Run} run */
 async function stallNowAndThen(run) {
   await run.wait(FIRST_STALL);
   for (;;) {
@@ -151,7 +152,7 @@ async function stallNowAndThen(run) {
   }
 }
 
-/** @param {import("../shared/demo.js").Run} run */
+/** @param {Run} run */
 async function stall(run) {
   if (isStalled || damages) return;
   await run.link.suffer(STALLED);
@@ -172,7 +173,7 @@ async function stall(run) {
   damages = null;
 }
 
-/** @param {import("../shared/demo.js").Run} run */
+/** @param {Run} run */
 function bindButton(run) {
   const button = find("#stall", HTMLButtonElement);
   button.disabled = false;
@@ -180,14 +181,14 @@ function bindButton(run) {
   run.signal.addEventListener("abort", () => (button.disabled = true));
 }
 
-/** @param {import("../shared/demo.js").Run} run @param {Map<string, Damage>} damages */
+/** @param {Run} run @param {Map<string, Damage>} damages */
 function judge(run, damages) {
   for (const [transport, damage] of damages) showDamage(transport, damage);
   const { sent, came, oldest } = /** @type {Damage} */ (damages.get("websocket"));
   if (sent.size === 0) return;
   const truth = came === sent.size ? "replayed" : came <= 2 ? "newest" : "lost";
-  const text = `Of N = ${sent.size} positions sent during the stall, ${came} arrived over the WebSocket, the oldest ${inMs(oldest)} old.`;
-  run.reveal(truth, text);
+  const sentence = `Of N = ${sent.size} positions sent during the stall, ${came} arrived over the WebSocket`;
+  run.reveal(truth, `${sentence}, the oldest ${inMs(oldest)} old.`);
 }
 
 /** @param {string} transport @param {Damage} damage */
@@ -205,7 +206,7 @@ function canvases() {
   return new Map(TRANSPORTS.map(({ key }) => [key, find(`[data-field="${key}"] canvas`, HTMLCanvasElement)]));
 }
 
-/** @param {import("../shared/demo.js").Run} run @param {Dot} dot */
+/** @param {Run} run @param {Dot} dot */
 function draw(run, dot) {
   let last = performance.now();
   const next = (/** @type {number} */ time) => {
@@ -219,7 +220,7 @@ function draw(run, dot) {
   requestAnimationFrame(next);
 }
 
-/** @param {import("../shared/demo.js").Run} run @param {{ transport: string, canvas: HTMLCanvasElement, dot: Place, ms: number }} what */
+/** @param {Run} run @param {{ transport: string, canvas: HTMLCanvasElement, dot: Place, ms: number }} what */
 function drawOne(run, { transport, canvas, dot, ms }) {
   const ghost = /** @type {Ghost} */ (ghosts.get(transport));
   ghost.move(run.value("ghost"), ms);
@@ -228,7 +229,7 @@ function drawOne(run, { transport, canvas, dot, ms }) {
   drawField(canvas, { dot, ghost: ghost.place, trail: ghost.trail, others: [...ghost.others.values()], isStalled });
 }
 
-/** @param {import("../shared/demo.js").Run} run */
+/** @param {Run} run */
 function report(run) {
   for (const [transport, ghost] of ghosts) {
     for (const [page, { at }] of ghost.others) if (performance.now() - at > 3_000) ghost.others.delete(page);

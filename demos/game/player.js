@@ -23,12 +23,14 @@ export class Player {
   #isWaiting = false;
   /** The newest position that has not been sent. @type {Position | null} */ #next = null;
   /** Positions that never left, since newer ones took their place. */ replaced = 0;
-  /** Is called with each position that comes, one's own as well. @type {(position: Position, age: number) => void} */ onPosition = () => {};
+  /** Hears each position that comes, one's own as well. @type {(position: Position, age: number) => void} */
+  onPosition = () => {};
 
   /** @param {import("../../client/fallcast.js").Transport} transport @param {import("../shared/demo.js").Run} run */
   constructor(transport, run) {
     // A channel for each transport, so that nobody is woken by the positions of another one.
-    this.#channel = connect(run.link.url(`channels/${run.channel}.${transport}`), { transports: [transport], signal: run.signal });
+    const { link, channel, signal } = run;
+    this.#channel = connect(link.url(`channels/${channel}.${transport}`), { transports: [transport], signal });
     this.#channel.addEventListener("state", ({ detail: { state } }) => {
       if (!run.signal.aborted) run.lanes.state(transport, state === "open" ? "open" : "connecting", state);
     });

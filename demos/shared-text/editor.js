@@ -12,6 +12,8 @@ import { decode, encode, Sequence } from "./sequence.js";
 
 /** @typedef {import("./sequence.js").Id} Id @typedef {import("./sequence.js").Operation} Operation */
 
+/** @typedef {import("../../client/fallcast.js").Transport} Transport @typedef {import("../shared/link.js").Link} Link */
+
 export class Editor {
   #element;
   #area;
@@ -27,12 +29,12 @@ export class Editor {
   /** The text that is kept as a whole. */ whole = "";
   /** Own whole texts that have not come back: what others say is older, and has lost. */ #unheard = 0;
   /** When this screen changed last. */ changedAt = 0;
-  /** Hears of letters that others have written, when they are on the screen. @type {(letters: Id[]) => void} */ onLetters = () => {};
+  /** Hears of letters that others have written, when they are here. @type {(letters: Id[]) => void} */ onLetters = () => {};
   /** Hears of letters that were written here. @type {(letters: Id[]) => void} */ onTyped = () => {};
 
   /**
    * @param {import("../shared/demo.js").Run} run
-   * @param {{ transport: import("../../client/fallcast.js").Transport, link: import("../shared/link.js").Link, site: number }} seat
+   * @param {{ transport: Transport, link: Link, site: number }} seat
    * @param {Map<number, string>} colors by which those who write at this page are told apart
    */
   constructor(run, { transport, link, site }, colors) {

@@ -81,7 +81,12 @@ export class Sequence {
     return this.#letters.has(nameOf(id));
   }
 
-  /** The letter before a place: who holds on to it finds the place again. null is the beginning. @param {number} at @returns {Id | null} */
+  /**
+   * The letter before a place: who holds on to it finds the place again. null is the beginning.
+   *
+   * @param {number} at
+   * @returns {Id | null}
+   */
   anchor(at) {
     return at > 0 ? this.letters[Math.min(at, this.letters.length) - 1]?.id ?? null : null;
   }

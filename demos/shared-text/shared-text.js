@@ -27,7 +27,8 @@ const SENTENCES = ["Ada likes green tea. ", "Ben drinks it black. ", "Cleo takes
 
 /** @type {Editor[]} */ let editors = [];
 /** When each letter was typed at this page, by its name. @type {Map<string, number>} */ let typedAt = new Map();
-/** How long letters took until another screen showed them, by their writer's transport. @type {Map<string, number[]>} */ let times = new Map();
+/** How long letters took until another screen showed them, by their writer. @type {Map<string, number[]>} */
+let times = new Map();
 /** What is looked at: since when letters are counted. */
 let round = { typed: /** @type {Id[]} */ ([]), wholeBefore: 0, isJudged: true };
 /** Whether the three are typing. */ let isPerforming = false;
@@ -40,7 +41,7 @@ const demo = new Demo({
   room: true,
   unit: "ms",
   seconds: 20,
-  lanes: TRANSPORTS.map(({ key }) => ({ key, title: `${nameOf(key)}'s letters: ${find(`[data-editor="${key}"] header p`, HTMLElement).textContent}` })),
+  lanes: TRANSPORTS.map(({ key }) => ({ key, title: `${headOf(key, "h3")}'s letters: ${headOf(key, "p")}` })),
 });
 
 demo
@@ -55,7 +56,9 @@ demo
     times = new Map(TRANSPORTS.map(({ key }) => [key, []]));
     editors = [];
     round = { typed: [], wholeBefore: 0, isJudged: true };
-    const seats = TRANSPORTS.map(({ key }) => ({ transport: /** @type {any} */ (key), link: linkOf(run, key), site: randomSite() }));
+    const seats = TRANSPORTS.map(({ key }) => {
+      return { transport: /** @type {any} */ (key), link: linkOf(run, key), site: randomSite() };
+    });
     const colors = new Map(seats.map(({ transport, site }) => [site, transport]));
     for (const { link } of seats) links.add(link);
     await breakLines();
@@ -66,9 +69,9 @@ demo
     void perform(run).catch(() => {}); // it ends with the run
   });
 
-/** @param {string} transport */
-function nameOf(transport) {
-  return find(`[data-editor="${transport}"] h3`, HTMLElement).textContent;
+/** What stands above an editor. @param {string} transport @param {"h3" | "p"} part */
+function headOf(transport, part) {
+  return find(`[data-editor="${transport}"] ${part}`, HTMLElement).textContent;
 }
 
 /** Everybody has a line of their own, so that one can be cut. @param {Run} run @param {string} transport */
@@ -116,7 +119,8 @@ function measure(run, editor, letters) {
     const conditions = { delay_ms: run.value("delay"), cut: run.value("cut") };
     run.samples.add({ writer, screen: editor.transport, clock, site, latency_ms: latency, ...conditions });
   }
-  if (editor.sequence.size > TOO_LONG) demo.stop("this text has become too long: choose another ?room=");
+  const { size, waiting } = editor.sequence;
+  if (size + waiting > TOO_LONG) demo.stop("this text has become too long: choose another ?room=");
 }
 
 // --- the three type ---
@@ -182,7 +186,9 @@ function compare(run) {
   if (isPerforming || round.isJudged || all === 0 || !isSettled()) return;
   round.isJudged = true;
   const truth = !byLetters.agree ? "differ" : byWhole.agree && byWhole.there >= all ? "both" : "lost";
-  const text = (/** @type {typeof byLetters} */ { agree, there }) => `${agree ? "all agree" : "they differ"}, ${there} of ${all} letters are there`;
+  const text = (/** @type {typeof byLetters} */ { agree, there }) => {
+    return `${agree ? "all agree" : "they differ"}, ${there} of ${all} letters are there`;
+  };
   run.reveal(truth, `Letters inserted: ${text(byLetters)}. Whole text: ${text(byWhole)}.`);
   run.say("And now: cut Ben's cable, let all three type again, and mend it.");
 }
@@ -191,7 +197,7 @@ function compare(run) {
 function showVerdict(kind, { agree, there, all }) {
   const line = find(`[data-verdict="${kind}"]`, HTMLElement);
   const isSound = agree && there >= all;
-  line.dataset.state = isPerforming ? "typing" : isSound ? "sound" : "broken";
+  line.dataset.state = isPerforming || all === 0 ? "typing" : isSound ? "sound" : "broken";
   const output = /** @type {HTMLOutputElement} */ (line.querySelector("output"));
   const text = `${Math.min(there, all)} of ${all} letters, ${agree ? "the same on all three" : "not the same everywhere"}`;
   if (output.textContent !== text) output.textContent = text;

@@ -41,6 +41,7 @@ const RESET_ALL = '{"cut": {"after_ms": 0, "how": "rst", "open_only": true}}';
 export class Link {
   #address;
   /** @type {string | undefined} */ #secret;
+  /** Whether it was given back. */ #isRemoved = false;
   /** Whether something may be open of which no end arrives. */ #wasSilent = false;
   /** Changes take effect in the order in which they were asked for. @type {Promise<unknown>} */ #last = Promise.resolve();
 
@@ -101,6 +102,7 @@ export class Link {
    */
   async settledTraffic(moment = 60) {
     for (let before = ""; ; await new Promise((resolve) => setTimeout(resolve, moment))) {
+      if (this.#isRemoved) throw new DOMException("The link was given back.", "AbortError");
       const { traffic } = await (await this.#ask("GET")).json();
       if (!traffic) throw new Error("This server's lab counts nothing: it was started with --lab-recording 0.");
       const now = JSON.stringify(traffic);
@@ -111,6 +113,7 @@ export class Link {
 
   /** Gives the link back. */
   remove() {
+    this.#isRemoved = true;
     return this.#inTurn(async () => {
       if (this.#wasSilent) await this.#ask("PUT", { body: RESET_ALL, keepalive: true }).catch(() => {});
       await this.#ask("DELETE", { keepalive: true }).catch(() => {});

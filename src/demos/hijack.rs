@@ -35,6 +35,7 @@ use actix_web::{
     web,
 };
 use actix_ws::{CloseCode, CloseReason, Closed, Message, MessageStream};
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use tokio_stream::StreamExt as _;
 
@@ -64,10 +65,11 @@ const VISIT: Duration = Duration::from_secs(30);
 /// How large a frame of a client may be. None is looked at.
 const MAX_FRAME: usize = 1024;
 
-/// Whether answers at an address are for pages of its own origin alone, whatever the server allows elsewhere.
+/// Whether answers at an address are for pages of its own origin alone, whatever the server allows elsewhere. The routes
+/// take an address for the same however it is written, so this does, too.
 #[must_use]
 pub fn keeps_to_itself(path: &str) -> bool {
-    path.starts_with("/demos/hijack/")
+    percent_decode_str(path).decode_utf8_lossy().starts_with("/demos/hijack/")
 }
 
 /// Everybody who is logged in, by the secret in the cookie.

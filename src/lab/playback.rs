@@ -1,10 +1,18 @@
 //! Playback: the addresses under which recordings are fetched, as JSON and as a capture.
+//!
+//! A recording is put together in memory, and stays there until its reader has taken it. So all that are on their way at
+//! once share a bound.
+
+use std::{convert::Infallible, iter};
 
 use actix_web::{
     HttpRequest, HttpResponse,
+    body::SizedStream,
     http::{StatusCode, header},
     web,
 };
+use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     guard::Action,
@@ -14,8 +22,11 @@ use crate::{
 use super::{
     Tap,
     control::{link_name, links, no_such_link},
-    tap::{Playback, capture},
+    tap::{Playback, capture, store::MAX_UNDER_WAY},
 };
+
+/// How many bytes of a recording are handed over at once.
+const PART: usize = 32 * 1024;
 
 /// The addresses.
 pub fn routes(app: &mut web::ServiceConfig) {
@@ -28,21 +39,21 @@ pub fn routes(app: &mut web::ServiceConfig) {
 /// Whoever knows the name of a link may see what it has carried.
 async fn link_as_json(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let playback = of_link(&request, &state)?;
-    Ok(json(playback.to_json(Some(&link_name(&request)?))))
+    json(&state, playback.to_json(Some(&link_name(&request)?)))
 }
 
 async fn link_as_capture(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let playback = of_link(&request, &state)?;
-    file(&playback, link_name(&request)?.as_str())
+    file(&state, &playback, link_name(&request)?.as_str())
 }
 
 /// Everything, also what travels over no link, is for operators alone.
 async fn everything_as_json(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    Ok(json(of_everything(&request, &state)?.to_json(None)))
+    json(&state, of_everything(&request, &state)?.to_json(None))
 }
 
 async fn everything_as_capture(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    file(&of_everything(&request, &state)?, "lab")
+    file(&state, &of_everything(&request, &state)?, "lab")
 }
 
 fn of_link(request: &HttpRequest, state: &State) -> Result<Playback, Problem> {
@@ -66,23 +77,46 @@ fn tap(state: &State) -> Result<&Tap, Problem> {
     links(state)?.tap().map(|tap| &**tap).ok_or_else(no_recording)
 }
 
-fn json(text: String) -> HttpResponse {
-    HttpResponse::Ok()
+fn json(state: &State, text: String) -> Result<HttpResponse, Problem> {
+    let bytes = Bytes::from(text + "\n");
+    let place = place(state, bytes.len())?;
+    Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type("application/json")
-        .body(text + "\n")
+        .body(in_parts(bytes, place)))
 }
 
 /// A capture, to be saved under a name. There is no registered media type for pcapng.
-fn file(playback: &Playback, name: &str) -> Result<HttpResponse, Problem> {
+fn file(state: &State, playback: &Playback, name: &str) -> Result<HttpResponse, Problem> {
     let bytes = capture(playback).map_err(|fault| {
         let detail = format_args!("the capture cannot be written: {fault}");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no-capture", "There is no capture", detail)
     })?;
+    let place = place(state, bytes.len())?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         // The name is one of a link, and needs no escape.
         .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.pcapng\"")))
         .content_type("application/octet-stream")
-        .body(bytes))
+        .body(in_parts(bytes.into(), place)))
+}
+
+/// Room for so many bytes among all that are on their way.
+fn place(state: &State, length: usize) -> Result<OwnedSemaphorePermit, Problem> {
+    let full = |_| Problem::overloaded("recordings-full", "too many recordings are being fetched at once");
+    let room = u32::try_from(length.min(MAX_UNDER_WAY)).unwrap_or(u32::MAX);
+    tap(state)?.under_way().try_acquire_many_owned(room).map_err(full)
+}
+
+/// A body that gives its place back when its last part is taken.
+fn in_parts(
+    mut left: Bytes,
+    place: OwnedSemaphorePermit,
+) -> SizedStream<impl tokio_stream::Stream<Item = Result<Bytes, Infallible>> + 'static> {
+    let length = left.len() as u64;
+    let next = move || {
+        let _until_then = &place;
+        (!left.is_empty()).then(|| Ok(left.split_to(left.len().min(PART))))
+    };
+    SizedStream::new(length, tokio_stream::iter(iter::from_fn(next)))
 }

@@ -37,24 +37,29 @@ impl From<&'static [u8]> for File {
 }
 
 impl File {
-    /// What a browser keeps beside its copy, to ask whether that is still the file.
-    pub fn tag(&self) -> String {
-        format!("\"{:016x}\"", self.number)
+    /// What a browser keeps beside its copy, to ask whether that is still the file. It keeps the policy with it, so that
+    /// counts, too: it changes when the server has other ports than the last time, such as a lab's.
+    fn tag(&self, policy: &str) -> String {
+        let mut hasher = DefaultHasher::new();
+        (self.number, policy).hash(&mut hasher);
+        format!("\"{:016x}\"", hasher.finish())
     }
 
     /// Answers a request with the file, or with "not modified".
     pub fn serve(self, request: &HttpRequest, name: &str, policy: &str) -> HttpResponse {
-        let tag = self.tag();
-        if is_known(request, &tag) {
-            return HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish();
-        }
-        let mut response = HttpResponse::Ok();
+        let tag = self.tag(policy);
+        let is_known = is_known(request, &tag);
+        let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
         response
-            .insert_header((header::CONTENT_TYPE, content_type(name)))
             // A new build has new pages under the same addresses, so browsers ask each time, and mostly hear "not modified".
             .insert_header((header::CACHE_CONTROL, "no-cache"))
             .insert_header((header::ETAG, tag))
-            .insert_header((header::CONTENT_SECURITY_POLICY, policy))
+            .insert_header((header::CONTENT_SECURITY_POLICY, policy));
+        if is_known {
+            return response.finish();
+        }
+        response
+            .insert_header((header::CONTENT_TYPE, content_type(name)))
             .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
         // To HEAD, actix sends the length of the body without the body.
         match self.bytes {
@@ -64,9 +69,12 @@ impl File {
     }
 }
 
-/// Whether the browser has the file already.
+/// Whether the browser has the file already. A proxy that compresses makes tags weak, which does not count here (RFC 9110
+/// §13.1.2).
 pub fn is_known(request: &HttpRequest, tag: &str) -> bool {
-    request.headers().get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes())
+    let lists = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|known| known.to_str().ok());
+    let mut known = lists.flat_map(|list| list.split(',')).map(str::trim);
+    known.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
 fn content_type(name: &str) -> String {

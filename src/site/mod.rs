@@ -109,10 +109,12 @@ fn with_index(name: String) -> String {
     if name.is_empty() || name.ends_with('/') { name + "index.html" } else { name }
 }
 
-/// Leads to the same address with a slash behind its path.
+/// Leads to the same address with a slash behind its path. It is told relative to that address, since behind a proxy the
+/// site may stand below a folder that only the proxy knows.
 async fn with_slash(request: HttpRequest) -> HttpResponse {
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-    let address = format!("{}/{query}", request.uri().path());
+    let name = request.uri().path().rsplit('/').next().unwrap_or_default();
+    let address = format!("./{name}/{query}");
     HttpResponse::PermanentRedirect().insert_header((header::LOCATION, address)).finish()
 }
 

@@ -37,8 +37,8 @@ const TAG_OF_PLAIN: &str = concat!("\"", env!("PLOTLY_VERSION"), "\"");
 
 /// What the charts of the demos import: where this server's plotly.js is.
 const MODULE: &str = concat!(
-    "/** The address of plotly.js. It names the version, so that a browser may keep what it has loaded. */\n",
-    "export const url = \"/demos/shared/plotly.min.js?v=",
+    "/** Where plotly.js is, seen from here. It names the version, so that a browser may keep what it has loaded. */\n",
+    "export const url = \"./plotly.min.js?v=",
     env!("PLOTLY_VERSION"),
     "\";\n"
 );

@@ -19,12 +19,15 @@ const TRANSPORTS = ["websocket", "sse", "long-poll"];
 
 /** Listens to the room on all transports; then waits until such a position was heard on each of them. */
 async function listenTo(/** @type {import("node:test").TestContext} */ test, /** @type {string} */ room) {
-  const channels = TRANSPORTS.map((transport) => connect(`${server.origin}/channels/${room}.${transport}`, { transports: ["stream"] }));
+  const address = (/** @type {string} */ transport) => `${server.origin}/channels/${room}.${transport}`;
+  const channels = TRANSPORTS.map((transport) => connect(address(transport), { transports: ["stream"] }));
   test.after(() => channels.forEach((channel) => channel.close()));
-  const hears = (/** @type {import("../../client/fallcast.js").Channel} */ channel, /** @type {(position: any) => boolean} */ isIt) =>
-    new Promise((resolve) => channel.addEventListener("message", ({ data }) => isIt(data) && resolve(data)));
-  await Promise.all(channels.map((channel) => hears(channel, () => true)));
-  return (/** @type {(position: any) => boolean} */ isIt) => Promise.all(channels.map((channel) => hears(channel, isIt)));
+  const everybodyHears = (/** @type {(position: any) => boolean} */ isIt) =>
+    Promise.all(channels.map((channel) => new Promise((resolve) => {
+      channel.addEventListener("message", ({ data }) => isIt(data) && resolve(data));
+    })));
+  await everybodyHears(() => true);
+  return everybodyHears;
 }
 
 test("a stall freezes all ghosts, and the WebSocket brings every position late", HANG_GUARD, async (test) => {

@@ -46,7 +46,9 @@ test("more messages than round trips: by POST they queue, until there is time fo
   await demo.placeBet(300);
   await demo.start();
   await demo.suffers(({ latency_ms }) => latency_ms === 100);
-  for (const transport of ["sse", "long-poll"]) while (((await row(demo, transport)).waiting || 0) < 40) await demo.page.waitForTimeout(100);
+  for (const transport of ["sse", "long-poll"]) {
+    while (!((await row(demo, transport)).waiting > 40)) await demo.page.waitForTimeout(100);
+  }
 
   await demo.turn("rate", 1);
   await demo.turn("delay", 0);

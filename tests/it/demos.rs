@@ -31,14 +31,49 @@ async fn every_file_of_a_demo_has_its_type_and_is_asked_for_again() {
 }
 
 #[tokio::test]
+async fn a_browser_knows_its_copy_again_whatever_a_proxy_did_to_its_tag() {
+    let server = TestServer::spawn(&[]);
+    let page = server.get("/demos/race/").await;
+    let tag = page.header("ETag").expect("a browser can ask whether it has changed");
+
+    for (known, status) in [
+        (tag.to_owned(), 304),
+        (format!("W/{tag}"), 304),
+        (format!("\"another\", {tag}"), 304),
+        ("*".to_owned(), 304),
+        ("\"another\"".to_owned(), 200),
+        (tag.trim_matches('"').to_owned(), 200),
+    ] {
+        let again = server.request(Request::get("/demos/race/").header("If-None-Match", &known)).await;
+        assert_eq!(again.status(), status, "{known}");
+        for field in ["Cache-Control", "Content-Security-Policy"] {
+            assert_eq!(again.header(field), page.header(field), "{known}");
+        }
+    }
+}
+
+/// A browser keeps the policy with the page, and would not let an old page speak to a lab that has come since.
+#[tokio::test]
+async fn a_page_is_sent_again_when_it_may_speak_to_others() {
+    let (before, after) = (TestServer::spawn(&[]), TestServer::spawn_with_lab(&[]));
+    for target in ["/", "/demos/race/", "/client/fallcast.js"] {
+        let page = before.get(target).await;
+        let tag = page.header("ETag").expect("a browser can ask whether it has changed");
+        let again = after.request(Request::get(target).header("If-None-Match", tag)).await;
+        assert_eq!(again.status(), 200, "{target}");
+    }
+}
+
+#[tokio::test]
 async fn a_demo_is_a_folder_and_its_address_without_the_slash_leads_to_the_one_with_it() {
     let server = TestServer::spawn(&[]);
 
     for (target, location) in [
-        ("/demos", "/demos/"),
-        ("/demos/race", "/demos/race/"),
-        ("/demos/race?run=r4nd0m&_=1", "/demos/race/?run=r4nd0m&_=1"),
-        ("/book", "/book/"),
+        // Relative, so that it leads there behind a proxy, too, which may serve all this below a folder of its own.
+        ("/demos", "./demos/"),
+        ("/demos/race", "./race/"),
+        ("/demos/race?run=r4nd0m&_=1", "./race/?run=r4nd0m&_=1"),
+        ("/book", "./book/"),
     ] {
         let response = server.get(target).await;
         assert_eq!((response.status(), response.header("Location")), (308, Some(location)), "{target}");
@@ -107,8 +142,8 @@ async fn a_page_cannot_be_made_to_allow_what_stands_in_a_made_up_host() {
 async fn plotly(server: &TestServer) -> String {
     let module = server.get("/demos/shared/plotly-url.js").await;
     assert_eq!(module.header("Content-Type"), Some("text/javascript; charset=utf-8"));
-    let address = module.text().split("export const url = \"").nth(1).and_then(|rest| rest.split('"').next());
-    address.expect("the module exports an address").to_owned()
+    let address = module.text().split("export const url = \"./").nth(1).and_then(|rest| rest.split('"').next());
+    format!("/demos/shared/{}", address.expect("the module exports an address beside its own"))
 }
 
 async fn encoded(server: &TestServer, target: &str, accepted: &str) -> Response {

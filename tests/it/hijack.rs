@@ -117,6 +117,10 @@ async fn the_account_is_shown_to_the_cookie_and_to_no_foreign_page() {
         assert_eq!(response.header("Access-Control-Allow-Origin"), None, "but {origin} may not read the answer");
         assert_eq!(response.header("Cache-Control"), Some("no-store"));
     }
+    let disguised = Request::get("/demos/%68ijack/account").header("Origin", ELSEWHERE);
+    let response = server.request(disguised).await;
+    assert_eq!(response.status(), 200, "to the routes it is the same address");
+    assert_eq!(response.header("Access-Control-Allow-Origin"), None);
     let made_up = account().header("Cookie", "fallcast_demo_session=0123");
     assert_eq!(server.request(made_up).await.text(), "{\"cookie\":false}");
 }

@@ -70,10 +70,17 @@ impl<L: Line> Client<L> {
         Self { line, input: BytesMut::new(), has_ended: false, recorder }
     }
 
-    /// Begins an exchange whose request has so many bytes, or nobody knows how many.
-    pub fn begin(&mut self, subject: impl FnOnce() -> Subject, length: Option<usize>) {
+    /// Begins an exchange to which the next bytes belong, as far as their number is known.
+    pub fn begin(&mut self, subject: impl FnOnce() -> Subject, length: u64) {
         if let Some(recorder) = &mut self.recorder {
             recorder.begin(subject(), length);
+        }
+    }
+
+    /// So many more bytes turn out to belong to the exchange that has begun last.
+    pub fn claim(&mut self, length: usize) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.claim(length);
         }
     }
 

@@ -340,7 +340,7 @@ impl<'v, L: Line> Carrier<'v, L> {
     // Up: from the client to the far end.
 
     fn poll_from_client(&mut self, task: &mut Task<'_>, now: Instant) -> Poll<Step> {
-        if self.up.take(&mut self.visit.client.input, now) {
+        if self.take_from_client(now) {
             if self.up.is_broken() {
                 self.refuse_body(now);
             }
@@ -359,6 +359,16 @@ impl<'v, L: Line> Carrier<'v, L> {
             Ok(0) | Err(_) => self.ghost_since = Some(now),
         }
         Poll::Ready(Step::Went)
+    }
+
+    /// Takes what has come from the client as far as it belongs to this exchange.
+    fn take_from_client(&mut self, now: Instant) -> bool {
+        let came = self.visit.client.input.len();
+        let has_taken = self.up.take(&mut self.visit.client.input, now);
+        if self.up.is_chunked() {
+            self.visit.client.claim(came - self.visit.client.input.len());
+        }
+        has_taken
     }
 
     /// Where the next request begins, nobody can tell any more.

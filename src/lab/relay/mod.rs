@@ -138,7 +138,7 @@ impl<L: Line> Visit<L> {
                 Ok(None) => return After::Close,
                 Err(fault) => {
                     // Whatever it was, it belongs to no link that anybody knows.
-                    self.client.begin(|| Subject::Recorded(ExchangeKind::Other, None), None);
+                    self.client.begin(|| Subject::Recorded(ExchangeKind::Other, None), u64::MAX);
                     return self.answer(fault.answer()).await;
                 }
             };
@@ -149,7 +149,7 @@ impl<L: Line> Visit<L> {
             if mem::take(&mut self.waits_for_acknowledgments) {
                 self.client.set_nodelay(true);
             }
-            self.client.begin(|| subject(&request, &exchange), request.length());
+            self.client.begin(|| subject(&request, &exchange), request.known_length());
             let after = if nagle::is_asked(&request) {
                 self.answer_in_writes(&request).await
             } else {
@@ -157,7 +157,10 @@ impl<L: Line> Visit<L> {
             };
             match after {
                 After::Next => self.is_first = false,
-                after => return after,
+                after => {
+                    self.client.claim_the_rest();
+                    return after;
+                }
             }
         }
     }

@@ -119,6 +119,11 @@ impl Up {
         true
     }
 
+    /// Whether only its last chunk tells where the request ends.
+    pub(super) const fn is_chunked(&self) -> bool {
+        self.body.is_chunked()
+    }
+
     /// Whether the next request cannot be told from this one.
     pub(super) const fn is_broken(&self) -> bool {
         matches!(self.extent, Extent::Broken)

@@ -168,10 +168,10 @@ impl Flow {
             Direction::Down => (self.server, self.client),
         };
         let opposite = if direction == Direction::Up { Direction::Down } else { Direction::Up };
-        let (sequence, acknowledged) = (number(self.sent[direction as usize]), number(self.sent[opposite as usize]));
-        let tcp = internet(direction, from, to).tcp(from.port(), to.port(), sequence, WINDOW);
+        let (sent, received) = (self.sent[direction as usize], self.sent[opposite as usize]);
+        let tcp = internet(direction, from, to).tcp(from.port(), to.port(), number(sent), WINDOW);
         // Only the very first segment has nothing to acknowledge.
-        let tcp = if acknowledged == 0 { tcp } else { tcp.ack(acknowledged) };
+        let tcp = if received == 0 { tcp } else { tcp.ack(number(received)) };
         let tcp = match mark {
             Mark::Syn => tcp.syn().options(&[MaximumSegmentSize(SEGMENT), WindowScale(WINDOW_SCALE)]).ok()?,
             Mark::Ack if payload.is_empty() => tcp,
@@ -292,6 +292,15 @@ mod tests {
         assert_eq!(down, [(headers + 1460, 54 + 700), (headers + 540, 54)]);
         with_tcp(&packets[9].2, |fin, _| {
             assert_eq!((fin.sequence_number(), fin.fin()), (1 + 2000 + 50, true), "behind all that is missing");
+        });
+    }
+
+    #[test]
+    fn numbers_that_begin_again_are_acknowledged_like_others() {
+        let mut track = track("127.0.0.1:5000", "127.0.0.1:8081", How::Fin);
+        track.missing.up = (1 << 32) - 1 - 3000;
+        with_tcp(&packets(track)[8].2, |fin, _| {
+            assert_eq!((fin.fin(), fin.ack(), fin.acknowledgment_number()), (true, true, 0));
         });
     }
 

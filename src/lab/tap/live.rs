@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use serde::Serialize;
-use tokio::{sync::Notify, time::sleep};
+use tokio::{sync::Notify, task::yield_now, time::sleep};
 
 use super::{
     items::{Item, Piece},
@@ -41,7 +41,7 @@ pub struct Live {
 #[derive(Debug, Default, Serialize)]
 struct Batch {
     wire: Vec<Item>,
-    /// How many pieces have lost their bytes, or are not there at all, because there were too many.
+    /// How many items have lost their bytes, or are not there at all, because there were too many.
     skipped: u64,
     #[serde(skip)]
     bytes: usize,
@@ -82,6 +82,8 @@ impl Live {
             let batches = mem::take(&mut *self.batches.borrow_mut());
             for (channel, batch) in batches {
                 self.hub.publish_to_readers(&channel, batch.into_publication());
+                // However many links are watched, the relay does not wait for more than one batch.
+                yield_now().await;
             }
         }
     }

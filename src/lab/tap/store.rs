@@ -15,6 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use super::{
     items::{Close, Direction, Item, Open, Piece},
@@ -27,6 +28,9 @@ pub const CONNECTION_SHARE: usize = 256 * 1024;
 
 /// How much is kept of one link.
 pub const LINK_SHARE: usize = 2 * 1024 * 1024;
+
+/// How many bytes of recordings are on their way at once to whoever has fetched them. One that is larger travels alone.
+pub const MAX_UNDER_WAY: usize = 64 * 1024 * 1024;
 
 /// What a piece costs beside its bytes, and a connection beside its pieces.
 const PIECE_OVERHEAD: usize = 128;
@@ -45,6 +49,8 @@ pub struct Tap {
     exchanges: AtomicU64,
     rack: Mutex<Rack>,
     links: Mutex<HashMap<LinkName, Arc<TappedLink>>>,
+    /// Room for what is on its way.
+    under_way: Arc<Semaphore>,
 }
 
 /// The tapes by the number of their connection, hence the oldest first.
@@ -135,7 +141,14 @@ impl Tap {
             exchanges: AtomicU64::new(0),
             rack: Mutex::default(),
             links: Mutex::default(),
+            under_way: Arc::new(Semaphore::new(MAX_UNDER_WAY)),
         }
+    }
+
+    /// Room for the bytes of recordings that are on their way, [`MAX_UNDER_WAY`] in all.
+    #[must_use]
+    pub fn under_way(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.under_way)
     }
 
     /// The tapped link of this name.

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::harness::{
-    Link, Publisher, Reader, Request, Subscription, TestServer, Transport,
+    Connection, Link, Publisher, Reader, Request, Subscription, TestServer, Transport,
     websocket::{CLOSE, Frame, RawWebSocket, TEXT},
     within_guard,
 };
@@ -239,6 +239,102 @@ async fn requests_that_come_together_are_told_apart() {
 
     assert_eq!(bytes(&recording_after(&server, "a", 1).await, "up"), first);
     assert_eq!(bytes(&recording_after(&server, "b", 1).await, "up"), second);
+}
+
+/// Where a body of chunks ends, only its last chunk tells.
+#[tokio::test]
+async fn behind_a_body_of_chunks_the_next_request_is_told_apart() {
+    let server = server();
+    let chunked = "POST /channels/room?link=a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n\
+                   5\r\nhello\r\n1;x=y\r\n!\r\n0\r\n\r\n";
+    let poll = Request::get("/channels/room/poll?link=b&after=start").to_bytes("localhost");
+    let poll = String::from_utf8(poll).expect("text");
+
+    let mut in_turn = Witness::connect(server.lab().await).await;
+    in_turn.send(chunked).await;
+    in_turn.read_until("}\n").await;
+    in_turn.send(&poll).await;
+    in_turn.read_until("\"more\":false}\n").await;
+    in_turn.leave().await;
+    assert_eq!(texts(&recording_after(&server, "a", 1).await, "up"), chunked);
+    assert_eq!(texts(&recording_after(&server, "b", 1).await, "up"), poll);
+
+    let mut together = Witness::connect(server.lab().await).await;
+    together.send(format!("{chunked}{poll}")).await;
+    together.read_until("\"more\":false}\n").await;
+    together.leave().await;
+    assert_eq!(texts(&recording_after(&server, "a", 2).await, "up"), chunked.repeat(2));
+    assert_eq!(texts(&recording_after(&server, "b", 2).await, "up"), poll.repeat(2));
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_belongs_to_its_link_all_the_same() {
+    let server = server();
+    let link = Link::with(&server, "a", json!({ "refuse_ms": 60_000 })).await;
+    let refused = format!(
+        "POST {} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        link.target("/channels/room")
+    );
+
+    let mut witness = Witness::connect(server.lab().await).await;
+    witness.send(&refused).await;
+
+    let wire = recording_after(&server, "a", 1).await;
+    assert_eq!(texts(&wire, "up"), refused);
+}
+
+#[tokio::test]
+async fn half_a_request_is_recorded_for_operators() {
+    let server = server();
+    let mut witness = Witness::connect(server.lab().await).await;
+    witness.send("GET /healthz HT").await;
+    let (sent, _) = witness.leave().await;
+
+    let all = within_guard("the end", async {
+        loop {
+            let wire = items(&server.get("/lab/recording.json").await.json());
+            if !of_kind(&wire, "close").is_empty() {
+                break wire;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert_eq!(bytes(&all, "up"), sent);
+}
+
+/// Whoever fetches recordings and does not take them would otherwise fill the server's memory.
+#[tokio::test]
+async fn recordings_under_way_have_a_bound() {
+    let server = server();
+    let link = Link::with(&server, "a", json!({})).await;
+    for _ in 0..8 {
+        let request = link.post("/channels/room", "x".repeat(300_000)).header("Connection", "close");
+        link.answer_and_ending(&request).await;
+    }
+    recording_after(&server, "a", 8).await;
+
+    let mut idle = Vec::new();
+    let refusal = loop {
+        assert!(idle.len() < 100, "there is no bound");
+        let mut connection = Connection::open(server.address()).await;
+        connection.send(&Request::get("/lab/links/a/recording.json")).await;
+        let head = connection.head().await;
+        if head.status != 200 {
+            break head;
+        }
+        idle.push(connection);
+    };
+    assert_eq!(refusal.status, 503);
+    assert!(refusal.header("Retry-After").is_some(), "{refusal:?}");
+
+    drop(idle);
+    within_guard("room", async {
+        while server.get("/lab/links/a/recording.json").await.status() != 200 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
