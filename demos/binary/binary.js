@@ -9,6 +9,7 @@
 import { below, hangUp } from "../shared/bare.js";
 import { Demo, find, TRANSPORTS } from "../shared/demo.js";
 import { inBytes } from "../shared/statistics.js";
+import { fillRow } from "../shared/table.js";
 import { cut, draw, fromBase64, paint, read } from "./tiles.js";
 
 /** @typedef {import("../shared/demo.js").Run} Run */
@@ -161,7 +162,7 @@ async function show(run) {
     await Promise.all(whole);
     if (own === picture && !run.signal.aborted) report(run, tiles, before, await run.link.settledTraffic());
   } catch (error) {
-    if (!run.signal.aborted) run.say(String(error));
+    run.fail(error);
   }
 }
 
@@ -206,7 +207,9 @@ function report(run, tiles, before, after) {
   const slower = (/** @type {number} */ (walls.sse.took) - /** @type {number} */ (walls.websocket.took)) / 1_000;
   const sent = `${tiles.length} tiles of ${inBytes(tiles[0].length)}`;
   const text = `Server-sent events needed ${more.toFixed(0)} % more bytes for ${sent}`;
-  run.reveal(more, slower > 0 ? `${text}, and the picture was whole ${slower.toFixed(1)} s later.` : `${text}.`);
+  const whole = slower > 0 ? `${text}, and the picture was whole ${slower.toFixed(1)} s later.` : `${text}.`;
+  if (run.isAsBet("edge")) run.reveal(more, whole);
+  else run.tell(whole);
   again.disabled = false;
 }
 
@@ -244,7 +247,5 @@ function showRow(transport, tiles, bytes, wire, decoding) {
     String(wire.requests),
     decoding === 0 ? "none" : `${decoding.toFixed(0)} µs`,
   ];
-  const row = find(`[data-row="${transport}"]`, HTMLTableRowElement);
-  const name = /** @type {Node} */ (row.firstElementChild);
-  row.replaceChildren(name, ...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
+  fillRow(transport, cells);
 }

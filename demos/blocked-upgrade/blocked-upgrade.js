@@ -18,6 +18,9 @@ import { answerOnTheWire, Handshake } from "./handshake.js";
 /** What the lanes call each kind of middlebox. @type {Record<string, string>} */
 const LABELS = { strip: "strips Upgrade", 400: "answers 400", 403: "answers 403", mute: "opens, and is mute" };
 
+/** The middlebox that the bet is about. */
+const BET = "403";
+
 /** In the marks of the client, what carried a message. @type {Record<string, string>} */
 const LETTERS = { websocket: "W", sse: "S", "long-poll": "L" };
 
@@ -58,7 +61,7 @@ demo.start((run) => {
   repair.disabled = false;
   repair.onclick = () => {
     const done = isRepaired ? meet(run) : heal(run);
-    done.catch((error) => run.signal.aborted || run.say(String(error)));
+    done.catch((error) => run.fail(error));
   };
   run.signal.addEventListener("abort", () => {
     publisher?.stop();
@@ -171,8 +174,8 @@ class Silence {
 
 /** @param {Run} run @param {AbortSignal} signal @param {{ kind: string, name: string, one: Handshake }} tried */
 async function report(run, signal, { kind, name, one }) {
-  const wire = await answerOnTheWire(run.link, name);
-  if (signal.aborted || run.signal.aborted) return;
+  const wire = await answerOnTheWire(run.link, name, signal);
+  if (signal.aborted) return;
   const n = (handshakes.get(kind) ?? 0) + 1;
   handshakes.set(kind, n);
   const { code, reason } = one.closed ?? { code: "–", reason: "–" };
@@ -180,8 +183,10 @@ async function report(run, signal, { kind, name, one }) {
   if (one.messages === 0) run.lanes.number("websocket", "0", `messages, N = ${n}`);
   run.samples.add({ kind, who: "new WebSocket", wire, told: one.events.join(" "), code, reason, after_ms: one.took });
   if (isRevealed) return;
-  isRevealed = true;
-  run.reveal(one.truth, `${inWords(one)} On the wire stood “${wire}” (N = ${n}).`);
+  isRevealed = kind === BET;
+  const text = `${inWords(one)} On the wire stood “${wire}” (N = ${n}).`;
+  if (isRevealed) run.reveal(one.truth, text);
+  else run.tell(text);
 }
 
 /** @param {Handshake} one */

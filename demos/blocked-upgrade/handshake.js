@@ -6,6 +6,8 @@
  * browser. So the browser tells it close code 1006 for every failure (WHATWG WebSockets, "feedback from the protocol").
  */
 
+import { hangUp } from "../shared/bare.js";
+
 /** All that a page is told of one `new WebSocket(url)`. */
 export class Handshake {
   /** @type {string[]} */ events = [];
@@ -24,7 +26,7 @@ export class Handshake {
   constructor(url, signal, tell) {
     url.protocol = url.protocol.replace("http", "ws");
     this.#socket = new WebSocket(url);
-    const leave = () => this.#socket.close();
+    const leave = () => hangUp(this.#socket);
     signal.addEventListener("abort", leave);
     this.#socket.onopen = () => {
       this.#happens("open");
@@ -69,15 +71,14 @@ const PAUSE = 100;
  *
  * @param {import("../shared/link.js").Link} link
  * @param {string} name what stands in the address of this handshake, and of no other
+ * @param {AbortSignal} signal ends the search
  * @returns {Promise<string>}
  */
-export async function answerOnTheWire(link, name) {
-  for (let asked = 0; asked < ASKED; asked++) {
-    const answer = await fetch(link.recording("json")).catch(() => null);
-    if (answer?.ok) {
-      const line = findAnswer((await answer.json()).wire, name);
-      if (line) return line;
-    }
+export async function answerOnTheWire(link, name, signal) {
+  for (let asked = 0; asked < ASKED && !signal.aborted; asked++) {
+    const recording = await fetch(link.recording("json"), { signal }).then((answer) => answer.json()).catch(() => ({}));
+    const line = findAnswer(recording.wire ?? [], name);
+    if (line) return line;
     await new Promise((resolve) => setTimeout(resolve, PAUSE));
   }
   return "nothing that was recorded";

@@ -22,6 +22,9 @@ const ENOUGH = 3;
 /** How long everybody thinks before the next one speaks, in ms. */
 const PAUSE = 650;
 
+/** More messages than these can't be under way to somebody who is here. */
+const MOST_UNDER_WAY = 100;
+
 /** How many of those who are here are named. */
 const MOST_CHIPS = 12;
 
@@ -79,7 +82,7 @@ new Demo({ name: "chat", room: true, unit: "ms", lanes: LANES })
 
 /** @param {Run} run @param {Seat} listener @param {Said} said */
 function measure(run, listener, said) {
-  if (said.page !== PAGE) return;
+  if (said.page !== PAGE || !times.has(said.seat)) return;
   const latency = now() - said.t;
   run.lanes.mark(said.seat, { value: latency });
   run.samples.add({
@@ -91,7 +94,10 @@ function measure(run, listener, said) {
     letters_a_second: run.value("letters"),
   });
   const message = `${said.seat} ${said.t}`;
-  if (!heardByOne.delete(message)) return void heardByOne.add(message);
+  if (!heardByOne.delete(message)) {
+    if (heardByOne.size >= MOST_UNDER_WAY) heardByOne.clear(); // one of the two has left
+    return void heardByOne.add(message);
+  }
   if (warm.has(said.seat)) times.get(said.seat)?.push(latency);
   warm.add(said.seat);
 }
@@ -111,8 +117,8 @@ function judge(run) {
   const counts = [...times.values()].map((values) => values.length);
   const text = late.length === 0 ? "Nobody's message was noticeably later than Ada's" : "Some came noticeably later than Ada's";
   const measured = `${text}: ${list} (median of N = ${Math.min(...counts)} each).`;
-  // The bet was about whole sentences.
-  if (run.value("letters") > 0) return run.say(measured);
+  // The bet is about whole sentences, and one delay.
+  if (!run.isAsBet("letters", "delay")) return run.tell(measured);
   run.reveal(late.join("+") || "nobody", measured);
   run.say("And now: let everybody see each letter. Turn it up to 20 letters a second.");
 }

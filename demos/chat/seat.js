@@ -12,6 +12,9 @@ import { now } from "../shared/clock.js";
 /** How many lines a window keeps. */
 const MOST_LINES = 60;
 
+/** Of how many it is known what they type. */
+const MOST_TYPING = 20;
+
 /** What a name and a message may have, in letters. Others may send anything. */
 const LONGEST = { name: 30, text: 200 };
 
@@ -130,6 +133,8 @@ export class Seat {
     const said = { ...data, name: data.name.slice(0, LONGEST.name), text: data.text.slice(0, LONGEST.text) };
     if (type === "typing") this.#typing.set(said.name, said.text);
     else this.#typing.delete(said.name);
+    const [oldest] = this.#typing.keys();
+    if (this.#typing.size > MOST_TYPING) this.#typing.delete(oldest);
     this.#showTyping();
     if (type !== "said") return;
     this.#line(isOurs ? said.seat : "guest", said.name, said.text);

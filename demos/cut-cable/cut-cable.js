@@ -108,7 +108,7 @@ function allowCuts(run) {
   /** @param {() => Promise<void>} cut */
   const one = (cut) => async () => {
     for (const button of actions) button.disabled = true;
-    await cut().catch((error) => run.signal.aborted || run.say(String(error)));
+    await cut().catch((error) => run.fail(error));
     for (const button of actions) button.disabled = run.signal.aborted;
   };
   forSeconds.onclick = one(() => cut(run, "cable cut", OUTAGE));
@@ -127,12 +127,17 @@ async function cut(run, label, ms) {
   outage = { until: now(), lostBefore };
 }
 
-/** Cuts from shortly before one message is due until shortly after. @param {Run} run */
+/**
+ * Cuts from before one message is due until shortly after. The cut has nearly half a period to take effect, and the
+ * listeners have nearly a whole one to come back before the next message.
+ *
+ * @param {Run} run
+ */
 async function loseOne(run) {
   const last = ledgers.get("websocket")?.last;
   if (!last) return;
   const period = 1_000 / run.value("rate");
-  const [before, after] = [0.3 * period, 0.2 * period];
+  const [before, after] = [0.45 * period, 0.1 * period];
   const soonest = now() + before;
   const due = last.t_plan + period * Math.ceil((soonest - last.t_plan) / period);
   await run.wait(due - before - now());
@@ -152,7 +157,9 @@ function judge(run) {
   const truth = losers.length === lost.length ? "all" : losers.map(({ key }) => key).join(" ") || "nobody";
   const seen = Math.min(...[...ledgers.values()].map(({ seen }) => seen));
   const sentence = lost.map(({ title, numbers }) => `${title} lost ${listed(numbers)}`).join(", ");
-  run.reveal(truth, `${sentence} (N = ${seen} messages so far).`);
+  const text = `${sentence} (N = ${seen} messages so far).`;
+  if (run.isAsBet("how", "resume")) run.reveal(truth, text);
+  else run.tell(text);
 }
 
 /** @param {number[]} numbers that follow one another */

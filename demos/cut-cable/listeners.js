@@ -7,6 +7,7 @@
  */
 
 import { connect } from "../../client/fallcast.js";
+import { hangUp } from "../shared/bare.js";
 
 /** How long each of them waits before it tries again, in ms. An EventSource waits for as long as the server told it. */
 const AGAIN = 100;
@@ -31,7 +32,7 @@ export async function listenByWebSocket({ url, signal, take, tell }) {
       socket.onopen = () => tell("open", "open, without a cursor");
       socket.onmessage = ({ data }) => take(JSON.parse(data));
       socket.onclose = closed;
-      signal.onabort = () => socket.close();
+      signal.onabort = () => hangUp(socket);
     });
     if (!signal.aborted) tell("retrying", "closed, trying again");
     await pause(AGAIN);

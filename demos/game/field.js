@@ -1,7 +1,7 @@
 // @ts-check
 /** The field: a canvas on which dots move, and from which a finger, a mouse or the arrow keys move one's own. */
 
-/** How many pixels a second the arrow keys move the dot, as a share of the field. */
+/** How much of the field the arrow keys cross in a second. */
 const SPEED = 0.6;
 
 /** @typedef {{ x: number, y: number }} Place from 0 to 1 in both directions */

@@ -98,7 +98,7 @@ new Demo({ name: "game", room: true, unit: "ms", lanes: TRANSPORTS.map(({ key, t
     draw(run, dot);
     bindButton(run);
     run.every(500, () => report(run));
-    void stallNowAndThen(run).catch(() => {}); // it ends with the run
+    stallNowAndThen(run).catch((error) => run.fail(error)); // it ends with the run
   });
 
 // --- positions, up and down ---
@@ -177,7 +177,7 @@ async function stall(run) {
 function bindButton(run) {
   const button = find("#stall", HTMLButtonElement);
   button.disabled = false;
-  button.addEventListener("click", () => void stall(run).catch(() => {}), { signal: run.signal });
+  button.addEventListener("click", () => void stall(run).catch((error) => run.fail(error)), { signal: run.signal });
   run.signal.addEventListener("abort", () => (button.disabled = true));
 }
 

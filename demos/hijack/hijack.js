@@ -181,12 +181,12 @@ function reveal(run, score) {
   const tries = WAYS.map(({ key, title }) => ({ key, title, ...score[key] }));
   const counted = tries.map((way) => ({ ...way, n: way.read + way.anonymous + way.blocked }));
   if (isRevealed || counted.some(({ n }) => n < ENOUGH)) return;
-  isRevealed = true;
+  isRevealed = run.isAsBet("check", "same_site", "from");
   const told = counted.map(({ title, read, n }) => `${title} ${read} of ${n}`).join(", ");
-  run.reveal(
-    counted.filter(({ read }) => read > 0).map(({ key }) => key).join("+"),
-    `How often the foreign page read your balance: ${told}. ${STOP_IT}`,
-  );
+  const truth = counted.filter(({ read }) => read > 0).map(({ key }) => key).join("+");
+  const text = `How often the foreign page read your balance: ${told}. ${STOP_IT}`;
+  if (isRevealed) run.reveal(truth, text);
+  else run.tell(text);
   run.say(STOP_IT);
 }
 

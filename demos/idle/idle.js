@@ -8,6 +8,7 @@
 
 import { connect } from "../../client/fallcast.js";
 import { Demo, find, randomName, TRANSPORTS } from "../shared/demo.js";
+import { fillRow } from "../shared/table.js";
 
 /** @typedef {import("../shared/demo.js").Run} Run */
 
@@ -21,7 +22,7 @@ const ANSWER_WITHIN = 1_500;
 let round;
 
 const again = find("#again", HTMLButtonElement);
-again.addEventListener("click", () => void round?.ask().catch(ignoreEnd));
+again.addEventListener("click", () => void round?.ask().catch(round.fail));
 
 new Demo({ name: "idle", seconds: 20 })
   .knob("after", (_, run) => playAnew(run))
@@ -42,12 +43,7 @@ function begin(run) {
   round?.end();
   again.disabled = true;
   round = new Round(run);
-  round.play().catch(ignoreEnd);
-}
-
-/** What waits when a round ends is not waited for. @param {unknown} error */
-function ignoreEnd(error) {
-  if (!(error instanceof DOMException && error.name === "AbortError")) throw error;
+  round.play().catch(round.fail);
 }
 
 /** One line, as its client sees it. */
@@ -78,10 +74,15 @@ class Round {
     run.signal.addEventListener("abort", () => this.end(), { signal: this.signal });
   }
 
-  /** Whether the proxy sees a silence at all. */
+  /** Whether the proxy sees a silence at all. A beat that comes just when the patience ends may come too late. */
   get isSilent() {
-    return this.beat === 0 || this.beat > this.limit;
+    return this.beat === 0 || this.beat >= this.limit;
   }
+
+  /** Says what has gone wrong, unless it has for the sole reason that the round is over. @param {unknown} error */
+  fail = (error) => {
+    if (!this.signal.aborted) this.run.fail(error);
+  };
 
   // ANCHOR: play
   async play() {
@@ -157,7 +158,7 @@ class Round {
 
   /** A message that says nothing, in a fixed rhythm: the heartbeat of an application. */
   #keepSpeaking() {
-    const timer = setInterval(() => void this.#publish({ beat: true }).catch(ignoreEnd), this.beat);
+    const timer = setInterval(() => void this.#publish({ beat: true }).catch(this.fail), this.beat);
     this.signal.addEventListener("abort", () => clearInterval(timer));
   }
 
@@ -198,7 +199,8 @@ class Round {
     const lines = [...this.lines.values()];
     const heard = lines.filter(({ newest }) => newest === this.#asked).length;
     if (!this.isSilent) {
-      this.run.say(`Nobody hung up: something came every ${this.beat / 1_000} s, and ${heard} of 3 heard the question.`);
+      this.run.tell(`something came every ${this.beat / 1_000} s, and ${heard} of 3 heard “Anybody there?”.`);
+      this.run.say("Nobody hung up.");
       return;
     }
     const open = lines.filter(({ isOpen }) => isOpen).length;
@@ -210,8 +212,9 @@ class Round {
     const text =
       `${open} of 3 pages say “open”, ${lost} of 3 have noticed a loss, the server counts ${known} subscribers, ` +
       `and ${heard} of 3 heard “Anybody there?”.`;
-    this.run.reveal(truth, text);
-    this.run.say(lost > 0 ? "Both ends were told, and the clients came back." : "Wait, and look at the log: they will find out.");
+    if (this.run.isAsBet("after", "how", "beat")) this.run.reveal(truth, text);
+    else this.run.tell(text);
+    this.run.say(lost > 0 ? "Both ends were told, and the clients came back." : "Wait a minute, and look at the log: they will find out.");
   }
 
   /** @param {string} silent what to say if nobody speaks @param {string} speaking and if the server does */
@@ -229,11 +232,4 @@ class Round {
     await this.run.wait(ms);
     this.signal.throwIfAborted();
   }
-}
-
-/** @param {string} transport @param {string[]} cells */
-function fillRow(transport, cells) {
-  const row = find(`[data-row="${transport}"]`, HTMLTableRowElement);
-  const name = /** @type {Node} */ (row.firstElementChild);
-  row.replaceChildren(name, ...cells.map((textContent) => Object.assign(document.createElement("td"), { textContent })));
 }

@@ -10,16 +10,14 @@ import { now } from "../shared/clock.js";
 import { Demo, find, TRANSPORTS } from "../shared/demo.js";
 import { Link } from "../shared/link.js";
 import { inBytes, inMs, summarize } from "../shared/statistics.js";
+import { fillRow } from "../shared/table.js";
 import { reportAndSleep, sleepAndWake, stayAwake } from "./devices.js";
 
 /** @typedef {import("../shared/demo.js").Run} Run */
 
 const SENSORS = 100;
 
-/**
- * A hundred sensors that wake up so often would be a load for a phone; they sleep so many times as long as the one with
- * the lamp.
- */
+/** A hundred sensors that wake up so often would be a load for a phone: they sleep so many times as long as the lamp. */
 const FLEET_SLEEPS = 3;
 
 /** A command comes after so many ms, evenly drawn between the two, so that it meets the sleeper at any moment. */
@@ -77,8 +75,9 @@ class Lamp {
     }
   }
 
-  /** Forgets how long it was awake under other conditions. */
+  /** Forgets what was measured under other conditions. */
   measureAnew() {
+    this.delays = [];
     this.awake = this.awake.filter(({ until }) => until === null);
   }
 
@@ -103,7 +102,7 @@ new Demo({ name: "iot", lanes: DEVICES, seconds: 15 })
     // Knobs are turned once before the demo starts, so each device has its link before it connects.
     if (lamps[0]?.run !== run) lamps = DEVICES.map(({ key }) => new Lamp(run, key));
     for (const lamp of lamps) lamp.measureAnew();
-    await Promise.all(lamps.map(({ link }) => link.suffer({ latency_ms })));
+    await Promise.all([run.link, ...lamps.map(({ link }) => link)].map((link) => link.suffer({ latency_ms })));
   })
   .knob("period", () => lamps.forEach((lamp) => lamp.measureAnew()))
   .start(async (run) => {
@@ -117,7 +116,7 @@ new Demo({ name: "iot", lanes: DEVICES, seconds: 15 })
       command = () => {};
       switchButton.disabled = true;
     });
-    run.every(1_000, () => void report(run));
+    run.every(1_000, () => report(run));
     void commandNowAndThen(run);
   });
 
@@ -135,7 +134,7 @@ async function start(run, lamp) {
   };
   if (lamp.key !== "sleeper") return stayAwake(lamp.key, device, onState);
   onState("open", "sleeps and wakes");
-  sleepAndWake(device, () => 1_000 * run.value("period")).catch((error) => run.signal.aborted || run.say(String(error)));
+  sleepAndWake(device, () => 1_000 * run.value("period")).catch((error) => run.fail(error));
 }
 
 /** @param {Run} run */
@@ -152,17 +151,27 @@ function startFleet(run) {
         fleet.most = Math.max(fleet.most, fleet.awake);
       },
     };
-    const period = () => 1_000 * FLEET_SLEEPS * run.value("period");
-    reportAndSleep(sensor, period).catch((error) => run.signal.aborted || run.say(String(error)));
+    reportAndSleep(sensor, () => 1_000 * fleetPeriod(run)).catch((error) => run.fail(error));
   }
   run.every(500, async () => {
     const { publish } = await run.link.traffic();
     if (!publish || run.signal.aborted) return;
     find(".fleet-facts", HTMLElement).textContent =
-      `A hundred sensors that report every ${FLEET_SLEEPS * run.value("period")} s: ` +
+      `A hundred sensors that report every ${fleetPeriod(run)} s: ` +
       `${fleet.awake} awake now, ${fleet.most} at most at a time; ` +
       `${publish.exchanges} requests so far, over ${publish.connections} connections of this browser.`;
   });
+}
+
+/**
+ * How often a sensor of the fleet reports, in s: so seldom that one of the hundred is awake at a time, on average. The
+ * browser has six connections for all of them, and who waits for one would look awake.
+ *
+ * @param {Run} run
+ */
+function fleetPeriod(run) {
+  const oneByOne = (SENSORS * 2 * run.value("delay")) / 1_000;
+  return Math.max(FLEET_SLEEPS * run.value("period"), oneByOne);
 }
 
 /** Sends one command to all lamps at each call. @param {Run} run */
@@ -174,7 +183,7 @@ function commander(run) {
     const sent = run.lanes.band({ label: String(number) });
     setTimeout(sent.end, 50);
     const sending = fetch(address, { method: "POST", body, headers: { "Content-Type": "application/json" } });
-    sending.catch((error) => run.say(String(error)));
+    sending.catch((error) => run.fail(error));
   };
 }
 
@@ -203,13 +212,14 @@ async function report(run) {
   const times = sleeper.awake.slice(0, -1).map(({ from, until }) => (until ?? from) - from);
   const mean = times.reduce((sum, time) => sum + time) / cycles;
   const obeys = (/** @type {Lamp} */ { delays }) => inMs(summarize(delays).median);
-  run.reveal(
-    100 * share,
+  const text =
     `The sleeping sensor's radio is on for ${inMs(mean)} every ${run.value("period")} s: ` +
-      `${percent(share)} of the time (N = ${cycles}). ` +
-      `It obeys after ${obeys(sleeper)}, a WebSocket after ${obeys(lamps[0])} (medians). ` +
-      `Asleep for five minutes at a time, it would be on for ${percent(mean / REAL_PERIOD)}.`,
-  );
+    `${percent(share)} of the time (N = ${cycles}). ` +
+    `It obeys after ${obeys(sleeper)} (N = ${sleeper.delays.length}), ` +
+    `a WebSocket after ${obeys(lamps[0])} (N = ${lamps[0].delays.length}; medians). ` +
+    `Asleep for five minutes at a time, it would be on for ${percent(mean / REAL_PERIOD)}.`;
+  if (run.isAsBet("period", "delay")) run.reveal(100 * share, text);
+  else run.tell(text);
 }
 
 /** @param {Lamp} lamp @param {import("../shared/link.js").Traffic[]} kinds */
@@ -226,9 +236,7 @@ function showRow({ key, delays, onAir }, kinds) {
     String(Math.max(0, ...kinds.map(({ connections }) => connections))),
     inBytes(sum(({ up, down }) => up.bytes + down.bytes)),
   ];
-  const row = find(`[data-row="${key}"]`, HTMLTableRowElement);
-  const name = /** @type {Node} */ (row.firstElementChild);
-  row.replaceChildren(name, ...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
+  fillRow(key, cells);
 }
 
 /** @param {number} share */

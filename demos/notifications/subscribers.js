@@ -13,6 +13,8 @@
  * @typedef {(place: Place, ears: Ears) => void} Subscriber
  */
 
+import { hangUp } from "../shared/bare.js";
+
 /** How long to wait before a WebSocket is opened anew, or a failed poll is repeated, in ms. */
 const RETRY = 2_000;
 
@@ -21,7 +23,7 @@ export function webSocket({ address, signal, ...place }, ears) {
   const url = address("ws");
   url.protocol = url.protocol.replace("http", "ws");
   const socket = new WebSocket(url);
-  const close = () => socket.close();
+  const close = () => hangUp(socket);
   socket.onopen = ears.open;
   socket.onmessage = ({ data }) => ears.alert(JSON.parse(data));
   socket.onclose = () => {

@@ -6,14 +6,14 @@
  * server may hold the answer back, and how long the client pauses before it asks again.
  */
 
+import { hangUp } from "../shared/bare.js";
 import { now } from "../shared/clock.js";
 import { Demo, find } from "../shared/demo.js";
-import { Link } from "../shared/link.js";
 import { Chart } from "../shared/plot.js";
 import { Publisher } from "../shared/publisher.js";
 import { inBytes, inMs } from "../shared/statistics.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run */
+/** @typedef {import("../shared/demo.js").Run} Run @typedef {import("../shared/link.js").Link} Link */
 
 /** For how long a request of long-polling may be held, in ms: below the time-outs of common proxies. */
 const HOLD = 25_000;
@@ -38,7 +38,7 @@ const LOGARITHMIC = { type: "log", dtick: "D2", tickformat: "~s" };
 
 const chart = new Chart(
   find("#prices", HTMLElement),
-  { title: "What freshness costs: each position of the dial is a point", x: "bytes a minute, both ways", y: "age of news in ms" },
+  { title: "What freshness costs, dial by dial", x: "bytes a minute, both ways", y: "age of news in ms" },
   { xaxis: LOGARITHMIC, yaxis: LOGARITHMIC },
 );
 find("#picture", HTMLButtonElement).addEventListener("click", () => void chart.save("fallcast-poll-dial"));
@@ -84,7 +84,7 @@ class Tally {
 
 /** @type {Map<string, Tally>} */ let tallies = new Map();
 /** What each position of the dial has cost. @type {Map<number, { mean: number, bytes: number }>} */ let positions = new Map();
-/** The link of the client that asks again, so that its bytes are counted apart. @type {Link | undefined} */ let shortLink;
+/** The client that asks again has a link of its own, so that its bytes are counted apart. @type {Link | undefined} */ let shortLink;
 /** @type {Poller | undefined} */ let shortPoller;
 /** @type {Publisher | undefined} */ let publisher;
 
@@ -109,11 +109,8 @@ new Demo({ name: "poll-dial", lanes: LANES, unit: "ms", prepare: () => chart.pre
   })
   .start(async (run) => {
     measureAnew();
-    const link = (shortLink = new Link(`${run.link.name}-again`, run.link.lab));
-    run.signal.addEventListener("abort", () => {
-      void link.remove();
-      shortLink = undefined;
-    });
+    const link = (shortLink = run.addLink("again"));
+    run.signal.addEventListener("abort", () => (shortLink = undefined));
     await link.suffer({ latency_ms: run.value("delay") });
     run.signal.throwIfAborted();
     shortPoller = new Poller(run, link, "short", { hold: 0, pause: run.value("every") });
@@ -125,7 +122,7 @@ new Demo({ name: "poll-dial", lanes: LANES, unit: "ms", prepare: () => chart.pre
     publisher.onTally = ({ lag }) => (run.publisherLag = lag);
     publisher.onEnd = (why) => run.say(why);
     run.signal.addEventListener("abort", () => publisher?.stop());
-    run.every(1_000, () => void report(run));
+    run.every(1_000, () => report(run));
   });
 
 // ANCHOR: poller
@@ -217,7 +214,7 @@ function listen(run) {
     connection.until = performance.now();
     if (!run.signal.aborted) run.lanes.state("websocket", "refused", `closed (${code})`);
   };
-  run.signal.addEventListener("abort", () => socket.close());
+  run.signal.addEventListener("abort", () => hangUp(socket));
 }
 
 /** A message is here. @param {Run} run @param {string} lane @param {{ seq: number, t_plan: number }} message */
@@ -225,7 +222,8 @@ function take(run, lane, { seq, t_plan }) {
   const age = now() - t_plan;
   run.lanes.mark(lane, { value: age, label: age.toFixed(0) });
   tallies.get(lane)?.add(age);
-  run.samples.add({ lane, seq, t_plan, age_ms: age, ask_every_ms: run.value("every"), delay_ms: run.value("delay") });
+  const [ask_every_ms, news_a_minute, delay_ms] = ["every", "news", "delay"].map((knob) => run.value(knob));
+  run.samples.add({ lane, seq, t_plan, age_ms: age, ask_every_ms, news_a_minute, delay_ms });
 }
 
 /** @param {Run} run */
@@ -298,5 +296,6 @@ function judge(run) {
   const text =
     `Asking every ${every} ms: ${inMs(short.mean)} old for ${often} requests a minute (N = ${short.ages.length}). ` +
     `Asking and waiting: ${inMs(long.mean)} for ${seldom} (N = ${long.ages.length}).`;
-  run.reveal(`${sooner}, ${fewer}`, text);
+  if (run.isAsBet("every", "news", "delay")) run.reveal(`${sooner}, ${fewer}`, text);
+  else run.tell(text);
 }

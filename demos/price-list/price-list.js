@@ -40,7 +40,7 @@ const MOMENT = 60;
 const KINDS = { websocket: "websocket", sse: "sse", "long-poll": "poll" };
 
 const chart = new Chart(find("#sizes", HTMLElement), {
-  title: "Bytes of long-polling and SSE, for each byte of WebSocket",
+  title: "Bytes, compared with WebSocket",
   x: "bytes of one list",
   y: "times as many",
 }, { xaxis: { type: "log", range: [0.8, 5], dtick: 1 }, yaxis: { type: "log", range: [-0.35, 2.35], dtick: 1 } });
@@ -95,7 +95,7 @@ const JSON_TYPE = { "Content-Type": "application/json" };
 
 /** Counts which run: a knob that is turned begins a new bill. */
 let edition = 0;
-/** @type {Promise<void>} */ let working = Promise.resolve();
+/** @type {Promise<unknown>} */ let working = Promise.resolve();
 /** @type {Counter | null} */ let counter = null;
 
 new Demo({ name: "price-list", seconds: 10, isTimed: false, prepare: () => chart.prepare() })
@@ -105,18 +105,20 @@ new Demo({ name: "price-list", seconds: 10, isTimed: false, prepare: () => chart
     counter = new Counter(run);
     await counter.open();
     await begin(run);
-    const curve = drawCurve(run, counter);
-    working = curve.catch(() => {});
-    await curve;
+    await inTurn(() => counter?.run === run && drawCurve(run, counter));
+    run.signal.throwIfAborted();
     run.say("All is counted. Choose another length, or send many lists at once.");
   });
 
 /** Counts anew, when what is under way has noticed. @param {Run} run */
 function begin(run) {
   const own = ++edition;
-  const turn = working.then(async () => {
-    if (counter && counter.run === run && own === edition) await countLists(run, counter, own);
-  });
+  return inTurn(() => counter?.run === run && own === edition && countLists(run, counter, own));
+}
+
+/** One thing is counted after the other, or their bytes would be mixed. @param {() => unknown} work */
+function inTurn(work) {
+  const turn = working.then(work);
   working = turn.catch(() => {});
   return turn;
 }
@@ -220,7 +222,9 @@ function reveal(run, bills, size, batch) {
   const sent = batch === 1 ? "" : `, ${batch} at once`;
   const lists = `${LISTS} lists of ${inBytes(size)}${sent}`;
   const text = `Long-polling moved ${ratio.toPrecision(3)} times the bytes of WebSocket for ${lists}.`;
-  run.reveal(ratio, `${text} Its ${poll.requests} requests needed ${connections}.`);
+  const whole = `${text} Its ${poll.requests} requests needed ${connections}.`;
+  if (run.isAsBet("size", "batch")) run.reveal(ratio, whole);
+  else run.tell(whole);
 }
 
 /** One point after the other, from small lists to large ones. @param {Run} run @param {Counter} counter */

@@ -29,7 +29,7 @@ export class Editor {
   /** The text that is kept as a whole. */ whole = "";
   /** Own whole texts that have not come back: what others say is older, and has lost. */ #unheard = 0;
   /** When this screen changed last. */ changedAt = 0;
-  /** Hears of letters that others have written, when they are here. @type {(letters: Id[]) => void} */ onLetters = () => {};
+  /** Hears of each message of operations, and of the letters that others have written in it. @type {(letters: Id[]) => void} */ onLetters = () => {};
   /** Hears of letters that were written here. @type {(letters: Id[]) => void} */ onTyped = () => {};
 
   /**
@@ -133,7 +133,7 @@ export class Editor {
     this.sequence.apply(operations);
     for (const id of letters) this.#carets.set(id.site, id);
     this.show(this.sequence.placeOf(anchor));
-    if (letters.length > 0) this.onLetters(letters);
+    this.onLetters(letters);
   }
 
   /** The last one in the log wins. @param {{ site: number, text: string }} whole */
@@ -198,7 +198,7 @@ export class Editor {
     for (const { id, letter } of letters) {
       const writer = this.#colors.get(id.site) ?? "guest";
       const last = parts.at(-1);
-      if (last?.dataset.writer === writer) last.append(letter);
+      if (last && last.dataset.writer === writer) last.append(letter);
       else parts.push(part("span", writer, letter));
       const site = behind.get(`${id.clock}.${id.site}`);
       if (site !== undefined && site !== this.site) parts.push(part("i", this.#colors.get(site) ?? "guest", ""));

@@ -30,7 +30,7 @@ const SENTENCES = ["Ada likes green tea. ", "Ben drinks it black. ", "Cleo takes
 /** How long letters took until another screen showed them, by their writer. @type {Map<string, number[]>} */
 let times = new Map();
 /** What is looked at: since when letters are counted. */
-let round = { typed: /** @type {Id[]} */ ([]), wholeBefore: 0, isJudged: true };
+let round = { typed: /** @type {Id[]} */ ([]), lettersBefore: 0, wholeBefore: 0, isJudged: true };
 /** Whether the three are typing. */ let isPerforming = false;
 
 /** The lines of this run. @type {Set<Link>} */ const links = new Set();
@@ -55,7 +55,7 @@ demo
     typedAt = new Map();
     times = new Map(TRANSPORTS.map(({ key }) => [key, []]));
     editors = [];
-    round = { typed: [], wholeBefore: 0, isJudged: true };
+    round = { typed: [], lettersBefore: 0, wholeBefore: 0, isJudged: true };
     const seats = TRANSPORTS.map(({ key }) => {
       return { transport: /** @type {any} */ (key), link: linkOf(run, key), site: randomSite() };
     });
@@ -145,7 +145,8 @@ async function perform(run) {
     await run.wait(100);
     while (!isSettled()) await run.wait(100);
   }
-  round = { typed: [], wholeBefore: Array.from(first.whole).length, isJudged: false };
+  const [lettersBefore, wholeBefore] = [first.sequence.letters.length, Array.from(first.whole).length];
+  round = { typed: [], lettersBefore, wholeBefore, isJudged: false };
   await Promise.all(editors.map((editor, index) => typeSentence(run, editor, SENTENCES[index])));
   isPerforming = false;
 }
@@ -172,24 +173,29 @@ function isSettled() {
 
 /** @param {Run} run */
 function compare(run) {
+  const typed = round.typed.length;
   const byLetters = {
     agree: editors.every(({ sequence }) => sequence.text === editors[0].sequence.text),
     there: round.typed.filter((id) => editors.every(({ sequence }) => sequence.has(id))).length,
+    all: typed,
   };
   const byWhole = {
     agree: editors.every(({ whole }) => whole === editors[0].whole),
     there: Math.max(0, Array.from(editors[0].whole).length - round.wholeBefore),
+    // A whole text does not say whose letters it has. So all count that have come, also those of other pages in this room.
+    all: Math.max(typed, editors[0].sequence.letters.length - round.lettersBefore),
   };
-  const all = round.typed.length;
-  showVerdict("operations", { ...byLetters, all });
-  showVerdict("whole", { ...byWhole, all });
-  if (isPerforming || round.isJudged || all === 0 || !isSettled()) return;
+  showVerdict("operations", byLetters);
+  showVerdict("whole", byWhole);
+  if (isPerforming || round.isJudged || typed === 0 || !isSettled()) return;
   round.isJudged = true;
-  const truth = !byLetters.agree ? "differ" : byWhole.agree && byWhole.there >= all ? "both" : "lost";
-  const text = (/** @type {typeof byLetters} */ { agree, there }) => {
-    return `${agree ? "all agree" : "they differ"}, ${there} of ${all} letters are there`;
+  const truth = !byLetters.agree ? "differ" : byWhole.agree && byWhole.there >= byWhole.all ? "both" : "lost";
+  const describe = (/** @type {typeof byLetters} */ { agree, there, all }) => {
+    return `${agree ? "all agree" : "they differ"}, ${Math.min(there, all)} of ${all} letters are there`;
   };
-  run.reveal(truth, `Letters inserted: ${text(byLetters)}. Whole text: ${text(byWhole)}.`);
+  const text = `Letters inserted: ${describe(byLetters)}. Whole text: ${describe(byWhole)}.`;
+  if (run.isAsBet("delay", "letters", "cut")) run.reveal(truth, text);
+  else run.tell(text);
   run.say("And now: cut Ben's cable, let all three type again, and mend it.");
 }
 

@@ -18,8 +18,9 @@
 
 import { Health } from "./health.js";
 import { Lanes } from "./lanes.js";
-import { findLab, Link, ROOT } from "./link.js";
+import { findLab, Link, NotYours, ROOT } from "./link.js";
 import { Samples, save } from "./samples.js";
+import { isTaken, occupy } from "./tabs.js";
 import "./theme.js";
 
 /** @typedef {import("./lanes.js").Lane} Lane */
@@ -71,7 +72,9 @@ export class Demo {
   #health = new Health();
   /** @type {Promise<unknown> | undefined} */ #prepared;
   /** @type {Run | null} */ #run = null;
-  /** What was told about each knob. @type {Map<string, (value: any, run: Run) => void>} */ knobs = new Map();
+  /** Ends when the last run has given its links back: those of the next one have the same names. @type {Promise<unknown>} */
+  #cleared = Promise.resolve();
+  /** What was told about each knob. @type {Map<string, (value: any, run: Run) => unknown>} */ knobs = new Map();
   #knobInputs = /** @type {NodeListOf<HTMLInputElement | HTMLSelectElement>} */ (document.querySelectorAll(".knobs [name]"));
 
   /** @param {Plan} plan */
@@ -108,7 +111,7 @@ export class Demo {
    * Says what a knob does while the demo runs. It is called with its value at the start, too.
    *
    * @param {string} name
-   * @param {(value: any, run: Run) => void | Promise<void>} turn a number for sliders, true or false for a checkbox, else a text
+   * @param {(value: any, run: Run) => unknown} turn a number for sliders, true or false for a checkbox, else a text
    */
   knob(name, turn) {
     this.knobs.set(name, turn);
@@ -120,7 +123,8 @@ export class Demo {
     if (!this.#run) return;
     const run = this.#run;
     this.#run = null;
-    run.end();
+    occupy(null);
+    this.#cleared = run.end();
     this.#health.stop();
     this.#lanes.stop();
     for (const lane of this.#lanes.keys) this.#lanes.state(lane, "stopped");
@@ -138,8 +142,8 @@ export class Demo {
     try {
       const lab = await findLab();
       await this.#prepared;
-      run = new Run(this, this.#plan, lab, this.#lanes, this.#samples, this.#bet, this.#say);
-      await run.link.suffer({});
+      await this.#cleared;
+      run = await this.#newRun(lab);
       this.#samples.clear();
       this.#lanes.start();
       this.#health.start();
@@ -156,7 +160,7 @@ export class Demo {
       this.#say("Running.");
       this.#status.dataset.verdict = "running";
       for (const name of this.knobs.keys()) await this.#turn(name);
-      await this.#program(run);
+      if (!run.signal.aborted) await this.#program(run);
     } catch (error) {
       // What was under way when the viewer pressed Stop has failed for that alone.
       if (run?.signal.aborted) return;
@@ -166,6 +170,23 @@ export class Demo {
     } finally {
       this.#button.disabled = false;
     }
+  }
+
+  /** A run of this page's own, also when its address was copied from a page on which it goes on. @param {URL} lab */
+  async #newRun(lab) {
+    const create = () => new Run(this, this.#plan, lab, this.#lanes, this.#samples, this.#bet, this.#say);
+    let run = create();
+    try {
+      if (await isTaken(run.link.name)) throw new NotYours("This run goes on in another tab.");
+      await run.link.suffer({});
+    } catch (error) {
+      if (!(error instanceof NotYours)) throw error;
+      setInAddress("run", randomName());
+      run = create();
+      await run.link.suffer({});
+    }
+    occupy(run.link.name);
+    return run;
   }
 
   /** @param {HTMLElement} stage */
@@ -222,9 +243,7 @@ export class Demo {
       showValue(input);
       input.addEventListener("input", () => {
         showValue(input);
-        const query = new URLSearchParams(location.search);
-        query.set(input.name, String(valueOf(input)));
-        history.replaceState(null, "", `?${query}`);
+        setInAddress(input.name, String(valueOf(input)));
         void this.#turn(input.name);
       });
     }
@@ -236,6 +255,15 @@ export class Demo {
     const input = inputs.find((input) => input instanceof HTMLInputElement && input.type === "radio" && input.checked) ?? inputs[0];
     if (!input) throw new RangeError(`there is no knob ${name}`);
     return valueOf(input);
+  }
+
+  /**
+   * Whether these knobs stand as the page had them at first, which is what its bet is about.
+   *
+   * @param {string[]} names
+   */
+  isAsBet(...names) {
+    return [...this.#knobInputs].filter(({ name }) => names.includes(name)).every(isUntouched);
   }
 
   /** @param {string} name */
@@ -272,6 +300,7 @@ export class Demo {
 export class Run {
   #demo;
   #bet;
+  /** @type {Link[]} */ #links;
   #ended = new AbortController();
   /** Ends with the run. */ signal = this.#ended.signal;
   /** By how much a tenth of the messages were sent late, in ms: for the verdict about the figures. */ publisherLag = 0;
@@ -297,13 +326,22 @@ export class Run {
     this.channel = plan.room ? String(query.get("room")) : own;
     /** The way to it: this run's own. */
     this.link = new Link(own, lab);
+    this.#links = [this.link];
     /** When it began, by `performance.now()`. */
     this.began = performance.now();
-    this.signal.addEventListener("abort", () => void this.link.remove());
   }
 
+  /** Ends all that listens to the signal, and gives the links back. */
   end() {
     this.#ended.abort();
+    return Promise.all(this.#links.map((link) => link.remove()));
+  }
+
+  /** One more link, for what is broken or counted apart. @param {string} name added to that of the run's own link */
+  addLink(name) {
+    const link = new Link(`${this.link.name}-${name}`, this.link.lab);
+    this.#links.push(link);
+    return link;
   }
 
   /** How a knob stands now: a number, true or false, or a text. @param {string} name @returns {any} */
@@ -316,15 +354,33 @@ export class Run {
     return new URL(path, ROOT);
   }
 
-  /** Calls something every so many ms until the run ends. @param {number} ms @param {() => void} tick */
+  /**
+   * Calls something every so many ms until the run ends. If it fails, the page says so, and it is called again.
+   *
+   * @param {number} ms
+   * @param {() => unknown} tick may return a promise
+   */
   every(ms, tick) {
-    const timer = setInterval(tick, ms);
+    if (this.signal.aborted) return;
+    const timer = setInterval(async () => {
+      try {
+        await tick();
+      } catch (error) {
+        this.fail(error);
+      }
+    }, ms);
     this.signal.addEventListener("abort", () => clearInterval(timer));
+  }
+
+  /** Says what has gone wrong, unless it has for the sole reason that the run is over. @param {unknown} error */
+  fail(error) {
+    if (!this.signal.aborted) this.say(error instanceof Error ? error.message : String(error));
   }
 
   /** Resolves after so many ms; rejects when the run ends before. @param {number} ms */
   wait(ms) {
     return new Promise((resolve, reject) => {
+      if (this.signal.aborted) return reject(this.signal.reason);
       const end = () => {
         clearTimeout(timer);
         reject(new DOMException("The demo was stopped.", "AbortError"));
@@ -345,7 +401,18 @@ export class Run {
    */
   reveal(truth, text) {
     this.#bet.reveal(truth, text);
-    for (const lesson of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".lesson"))) lesson.hidden = false;
+    showLesson();
+  }
+
+  /** Whether these knobs stand as the bet says. @param {string[]} knobs */
+  isAsBet(...knobs) {
+    return this.#demo.isAsBet(...knobs);
+  }
+
+  /** Shows what came out with other knobs than those of the bet, which it does not decide. @param {string} text */
+  tell(text) {
+    this.#bet.tell(text);
+    showLesson();
   }
 
   /**
@@ -368,6 +435,10 @@ export class Run {
     });
   }
   #hasLog = false;
+}
+
+function showLesson() {
+  for (const lesson of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".lesson"))) lesson.hidden = false;
 }
 
 /** Brings what is about to happen into view: with the bet above it if there is room for both, since the reveal is drawn there. */
@@ -405,6 +476,7 @@ class Bet {
     this.#form.dataset.locked = "";
     for (const input of this.#inputs) input.disabled = true;
     delete this.#form.dataset.revealed;
+    delete this.#form.dataset.told;
     for (const mark of this.#form.querySelectorAll(".came-true, .truth")) {
       mark.classList.remove("came-true");
       if (mark.matches(".truth")) mark.remove();
@@ -426,6 +498,18 @@ class Bet {
     const numbers = this.#sliders.map((slider) => this.#revealNumber(slider, Number(typeof truth === "object" ? truth[slider.name] : truth)));
     const isRight = numbers.length > 0 ? numbers.every(Boolean) : this.#revealChoice(String(truth));
     this.#form.dataset.revealed = isRight ? "right" : "wrong";
+    delete this.#form.dataset.told;
+    this.#show(text);
+  }
+
+  /** @param {string} text */
+  tell(text) {
+    this.#form.dataset.told = "";
+    this.#show(text);
+  }
+
+  /** @param {string} text */
+  #show(text) {
     if (this.#outcome.textContent !== text) this.#outcome.textContent = text;
   }
 
@@ -452,7 +536,8 @@ class Bet {
   #prepareSlider(slider) {
     const guess = document.createElement("output");
     guess.className = "guess";
-    guess.textContent = "move the slider";
+    const margin = slider.dataset.scale === "log" ? "a factor of two" : "a tenth of the scale";
+    guess.textContent = `Move the slider: a guess within ${margin} counts as right.`;
     slider.after(guess);
   }
 
@@ -511,6 +596,23 @@ function setValue(input, value) {
   else if (input instanceof HTMLInputElement && input.type === "radio") input.checked = input.value === value;
   else if (input.dataset.steps) input.value = String(Math.max(0, stepsOf(input).indexOf(Number(value))));
   else input.value = value;
+}
+
+/** @param {HTMLInputElement | HTMLSelectElement} input whether it stands as the page's HTML has it */
+function isUntouched(input) {
+  if (input instanceof HTMLSelectElement) {
+    const first = [...input.options].find(({ defaultSelected }) => defaultSelected) ?? input.options[0];
+    return first.selected;
+  }
+  if (["checkbox", "radio"].includes(input.type)) return input.checked === input.defaultChecked;
+  return input.value === input.defaultValue;
+}
+
+/** @param {string} name @param {string} value */
+function setInAddress(name, value) {
+  const query = new URLSearchParams(location.search);
+  query.set(name, value);
+  history.replaceState(null, "", `?${query}`);
 }
 
 /** A slider shows its value behind it, in an `<output>`. @param {HTMLInputElement | HTMLSelectElement} input */

@@ -12,9 +12,12 @@ export const ROOT = new URL("../..", import.meta.url);
 /** A demo can't run here; the message says why, and what to do. */
 export class NoLab extends Error {}
 
+/** The link was created by somebody else, who alone may change it. */
+export class NotYours extends Error {}
+
 /** Where the lab is. @returns {Promise<URL>} */
 export async function findLab() {
-  const { port } = await (await fetch(new URL("lab", ROOT))).json();
+  const { port } = await (await reach(new URL("lab", ROOT))).json();
   if (!port) throw new NoLab("This server runs without a lab, and demos need one: start it with --lab-port auto.");
   const origin = new URL("/", ROOT);
   origin.port = port;
@@ -135,12 +138,22 @@ export class Link {
   /** @param {string} method @param {RequestInit} [more] */
   async #ask(method, more) {
     const headers = this.#secret && method !== "GET" ? { Authorization: `Bearer ${this.#secret}` } : undefined;
-    const answer = await fetch(this.#address, { method, headers, ...more });
+    const answer = await reach(this.#address, { method, headers, ...more });
     if (!answer.ok) {
       const { detail } = await answer.json().catch(() => ({}));
-      throw new Error(detail ?? `${method} ${this.#address.pathname}: ${answer.status}`);
+      const Kind = answer.status === 403 ? NotYours : Error;
+      throw new Kind(detail ?? `${method} ${this.#address.pathname}: ${answer.status}`);
     }
     return answer;
+  }
+}
+
+/** Asks the server, and says so in words if it is gone. @param {URL} address @param {RequestInit} [request] */
+async function reach(address, request) {
+  try {
+    return await fetch(address, request);
+  } catch {
+    throw new Error("The server can't be reached. Is it still running?");
   }
 }
 

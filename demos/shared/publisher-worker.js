@@ -37,7 +37,7 @@ function connect(url) {
     else if (event.error) tally.failed++;
   };
   setInterval(send, STEP);
-  setInterval(() => postMessage({ tally }), 250);
+  setInterval(report, 250);
 }
 
 function send() {
@@ -51,7 +51,11 @@ function send() {
     due += (1_000 / schedule.rate) * (schedule.isIrregular ? chance() : 1);
   }
   if (lags.length > 2_000) lags = lags.slice(-1_000);
+}
+
+function report() {
   tally.lag = quantile([...lags].sort((one, other) => one - other), 0.9) || 0;
+  postMessage({ tally });
 }
 
 /** The pauses between things that happen by chance are distributed like this, with a mean of 1. */

@@ -5,6 +5,8 @@
  * What to look at: each of the three is one line of code, and looks as harmless as the others.
  */
 
+import { hangUp } from "../shared/bare.js";
+
 /** @typedef {"websocket" | "sse" | "long-poll"} Kind */
 
 /** A held poll says nothing until it is answered. After so many ms without an answer it counts as held. */
@@ -15,7 +17,7 @@ const OPEN = {
   websocket: (base, ended) => {
     base.protocol = base.protocol.replace("http", "ws");
     const socket = new WebSocket(below(base, "ws"));
-    ended.addEventListener("abort", () => socket.close());
+    ended.addEventListener("abort", () => hangUp(socket));
     return opened(socket);
   },
 

@@ -64,7 +64,7 @@ class Reader {
 /** Since when the readers are slow, and what was so then. @type {Slowness | null} */ let slowness = null;
 /** @type {(() => void) | undefined} */ let toggle;
 
-new Demo({ name: "slow-reader", isTimed: false, lanes: [FAST, ...SLOW], seconds: 30, unit: "s" })
+new Demo({ name: "slow-reader", isTimed: false, lanes: [FAST, ...SLOW], seconds: 30, unit: "s", prepare: () => chart.prepare() })
   .knob("rate", (rate) => publisher?.set({ rate }))
   .knob("size", (size) => publisher?.set({ size: size * 1_000 }))
   .knob("taken", (_, run) => (slowness ? slowDown(run) : undefined))
@@ -83,7 +83,11 @@ new Demo({ name: "slow-reader", isTimed: false, lanes: [FAST, ...SLOW], seconds:
     await measure(run);
     await heal(run);
     run.say("They may read again. Watch what they are told that they have missed.");
-    toggle = () => void (slowness ? heal(run) : slowDown(run));
+    toggle = () => {
+      slowButton.disabled = true;
+      const turned = slowness ? heal(run) : slowDown(run);
+      void turned.catch((error) => run.fail(error)).finally(() => (slowButton.disabled = run.signal.aborted));
+    };
     slowButton.disabled = false;
   });
 
@@ -197,7 +201,7 @@ async function slowDown(run) {
   slowness = new Slowness(await vitals(run), SLOW.map(({ key }) => run.lanes.band({ label, lane: key })));
   slowButton.textContent = "Let them read again";
   slowButton.setAttribute("aria-pressed", "true");
-  void watch(run, slowness);
+  watch(run, slowness).catch((error) => run.fail(error));
 }
 
 /** @param {Run} run */
@@ -271,11 +275,11 @@ async function measure(run) {
   if (Number.isNaN(last.memory)) return run.say("This system does not tell how much memory the server has.");
   const truth = verdict(slowness?.points ?? []);
   const grew = last.memory < 0 ? `shrank by ${inBytes(-last.memory)}` : `grew by ${inBytes(last.memory)}`;
-  run.reveal(
-    truth,
+  const text =
     `In ${last.at.toFixed(0)} s the readers left ${inBytes(last.queues)} untaken, and that would go on. The server’s memory ` +
-      `${grew}. The one log that all share holds ${inBytes(last.log)} (N = ${slowness?.points.length} looks at the memory).`,
-  );
+    `${grew}. The one log that all share holds ${inBytes(last.log)} (N = ${slowness?.points.length} looks at the memory).`;
+  if (run.isAsBet("rate", "size", "taken")) run.reveal(truth, text);
+  else run.tell(text);
 }
 
 function showRows() {

@@ -8,23 +8,21 @@
 
 import { connect } from "../../client/fallcast.js";
 import { now } from "../shared/clock.js";
-import { Demo, find, TRANSPORTS } from "../shared/demo.js";
+import { Demo, TRANSPORTS } from "../shared/demo.js";
 import { Link } from "../shared/link.js";
 import { inBytes, inMs, summarize } from "../shared/statistics.js";
+import { fillRow } from "../shared/table.js";
 
 /** @typedef {import("../shared/demo.js").Run} Run @typedef {import("../../client/fallcast.js").Transport} Transport */
 
 /** Messages that are sent while connections are still young are drawn, but not counted, in ms. */
 const WARM_UP = 1_500;
 
-/** How many messages of each client must have been counted before the page says what a POST adds. */
-const ENOUGH = 60;
+/** How many messages of each client must have found their way free before the page says what a POST adds. */
+const ENOUGH = 40;
 
 /** How many of the newest messages the figures are about, at most. */
 const MOST_COUNTED = 10_000;
-
-/** The bet is about so many messages a second. */
-const BET_RATE = 10;
 
 /** So many messages wait in one client at most. */
 const MOST_WAITING = 200;
@@ -36,6 +34,8 @@ const KINDS = { websocket: "websocket", sse: "publish", "long-poll": "publish" }
 class Conversation {
   /** How many messages have been handed over and not been answered. */ waiting = 0;
   /** How long messages were under way, by direction. @type {{ up: number[], down: number[] }} */ times = { up: [], down: [] };
+  /** The same for those on the way up that found no other one under way: what they took is no queue's fault. @type {number[]} */
+  free = [];
   #answered = 0;
   /** What had gone up when measuring began. @type {{ bytes: number, answered: number } | null} */ #before = null;
   #client;
@@ -61,14 +61,15 @@ class Conversation {
   /** Figures of different conditions are not mixed. */
   measureAnew() {
     this.times = { up: [], down: [] };
+    this.free = [];
     this.#before = null;
   }
 
   /** The client says something. @param {number} due when that was planned */
   async talk(due) {
     if (this.#client.state !== "open" || this.waiting >= MOST_WAITING) return;
-    this.waiting++;
-    await this.#client.publish({ t_plan: due, text: "tick" }).catch(() => {}); // the demo has been stopped
+    const isFree = this.waiting++ === 0;
+    await this.#client.publish({ t_plan: due, text: "tick", isFree }).catch(() => {}); // the demo has been stopped
     this.waiting--;
     this.#answered++;
   }
@@ -78,16 +79,15 @@ class Conversation {
     if (this.#partner.state === "open") void this.#partner.publish({ t_plan: due, text: "tock" }).catch(() => {});
   }
 
-  /** @param {"up" | "down"} direction @param {{ t_plan: number }} data */
-  #arrived(direction, { t_plan }) {
+  /** @param {"up" | "down"} direction @param {{ t_plan: number, isFree?: boolean }} data */
+  #arrived(direction, { t_plan, isFree = true }) {
     const latency = now() - t_plan;
     if (direction === "up") this.#run.lanes.mark(this.transport, { value: latency });
     if (t_plan < countsFrom) return;
-    this.times[direction].push(latency);
-    if (this.times[direction].length > MOST_COUNTED) this.times[direction].shift();
-    const { value } = this.#run;
-    const [rate, delay_ms] = ["rate", "delay"].map((knob) => value.call(this.#run, knob));
-    this.#run.samples.add({ transport: this.transport, direction, t_plan, latency_ms: latency, rate, delay_ms });
+    const lists = direction === "up" && isFree ? [this.times.up, this.free] : [this.times[direction]];
+    for (const list of lists) if (list.push(latency) > MOST_COUNTED) list.shift();
+    const [rate, delay_ms] = [this.#run.value("rate"), this.#run.value("delay")];
+    this.#run.samples.add({ transport: this.transport, direction, t_plan, latency_ms: latency, is_free: isFree, rate, delay_ms });
   }
 
   /** What the lab has counted: bytes for each message up, and connections. */
@@ -130,7 +130,7 @@ new Demo({ name: "talk", unit: "ms", lanes: LANES })
     measureAnew();
     bySchedule(run, "rate", (conversation, due) => void conversation.talk(due));
     bySchedule(run, "down", (conversation, due) => conversation.answer(due));
-    run.every(1_000, () => void report(run).catch(() => {})); // the link is gone when the demo has been stopped
+    run.every(1_000, () => report(run));
   });
 
 /**
@@ -160,7 +160,7 @@ async function report(run) {
     const [up, down] = [summarize(conversation.times.up), summarize(conversation.times.down)];
     if (up.n > 0) run.lanes.number(conversation.transport, inMs(up.median), `up, median of ${up.n}`);
     else run.lanes.number(conversation.transport, String(conversation.waiting), "messages wait");
-    showRow(conversation.transport, [
+    fillRow(conversation.transport, [
       up.n.toLocaleString("en"),
       inMs(up.median),
       inMs(up.max),
@@ -174,25 +174,29 @@ async function report(run) {
   judge(run);
 }
 
-/** @param {string} transport @param {(string | number)[]} cells */
-function showRow(transport, cells) {
-  const row = find(`[data-row="${transport}"]`, HTMLTableRowElement);
-  const name = /** @type {Node} */ (row.firstElementChild);
-  row.replaceChildren(name, ...cells.map((text) => Object.assign(document.createElement("td"), { textContent: String(text) })));
-}
-
-/** @param {Run} run */
+/** What a POST adds to a message that needs not wait for another one: so a queue, wherever it comes from, decides no bet. @param {Run} run */
 function judge(run) {
-  const [frame, ...posts] = [...conversations.values()].map(({ times }) => times.up);
-  const [byFrame, byPost] = [summarize(frame), summarize(posts.flat())];
-  if (byFrame.n < ENOUGH || posts.some(({ length }) => length < ENOUGH)) return;
-  const more = byPost.median - byFrame.median;
+  const [socket, ...posting] = conversations.values();
+  const [frames, posts] = [summarize(socket.free), summarize(posting.flatMap(({ free }) => free))];
+  if (!run.isAsBet("rate", "delay")) return tellAll(run, socket, posting);
+  if (frames.n < ENOUGH || posting.some(({ free }) => free.length < ENOUGH)) return;
+  const more = posts.median - frames.median;
+  const queued = posting.reduce((sum, { times, free }) => sum + times.up.length - free.length, 0);
   const text =
-    `At ${run.value("rate")} a second a POST took ${inMs(byPost.median)} up (N = ${byPost.n}), ` +
-    `a WebSocket's message ${inMs(byFrame.median)} (N = ${byFrame.n}): a difference of ${inMs(Math.abs(more))}.`;
-  // The bet was about a rate that leaves time for a round trip.
-  if (run.value("rate") > BET_RATE) return run.say(text);
+    `A POST took ${inMs(posts.median)} up (N = ${posts.n}), a WebSocket's message ${inMs(frames.median)} (N = ${frames.n}): ` +
+    `${inMs(Math.abs(more))} ${more < 0 ? "less" : "more"}. Left out: ${queued} POSTs that waited for the one before.`;
   // The slider begins at 1 ms: what is less can't be bet on.
   run.reveal(Math.max(1, more), text);
   run.say("And now: turn the messages upwards to 60 a second.");
+}
+
+/** With a queue and all: what the knobs as they are make of it. @param {Run} run @param {Conversation} socket @param {Conversation[]} posting */
+function tellAll(run, socket, posting) {
+  const [frames, posts] = [summarize(socket.times.up), summarize(posting.flatMap(({ times }) => times.up))];
+  if (frames.n < ENOUGH || posts.n < ENOUGH) return;
+  const text =
+    `at ${run.value("rate")} a second a POST took ${inMs(posts.median)} up (N = ${posts.n}), ` +
+    `a WebSocket's message ${inMs(frames.median)} (N = ${frames.n}).`;
+  run.tell(text);
+  run.say("Each dot shows how long its message took, its time in the queue included.");
 }

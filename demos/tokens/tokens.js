@@ -162,7 +162,7 @@ async function write(run) {
     await caughtUp(run, sheets, signal);
     if (!signal.aborted) conclude(run, sheets);
   } catch (error) {
-    if (!run.signal.aborted) run.say(String(error));
+    run.fail(error);
   }
 }
 
@@ -199,7 +199,7 @@ async function cut(run) {
     await run.link.heal();
     run.say("The cable is whole again.");
   } catch (error) {
-    if (!run.signal.aborted) run.say(String(error));
+    run.fail(error);
   } finally {
     band.end();
     isCut = false;
@@ -224,10 +224,13 @@ function conclude(run, sheets) {
   const whole = sheets.filter(({ isWhole }) => isWhole).map(({ transport }) => transport);
   const findings = sheets.filter(({ isWhole }) => !isWhole).map(({ transport, lost, twice }) => {
     const title = TRANSPORTS.find(({ key }) => key === transport)?.title;
-    return `${title}: ${[lost && `${lost} words lost`, twice && `${twice} twice`].filter(Boolean).join(", ")}`;
+    const words = lost === 1 ? "word" : "words";
+    return `${title}: ${[lost && `${lost} ${words} lost`, twice && `${twice} twice`].filter(Boolean).join(", ")}`;
   });
-  const text = findings.length === 0 ? "All three texts are whole" : findings.join("; ");
-  run.reveal(ANSWERS[whole.join(" ")] ?? "", `${text}, of ${TEXT.length} words each.`);
+  const found = findings.length === 0 ? "All three texts are whole" : findings.join("; ");
+  const text = `${found}, of ${TEXT.length} words each.`;
+  if (run.isAsBet("back")) run.reveal(ANSWERS[whole.join(" ")] ?? "", text);
+  else run.tell(text);
   run.say("The text is written. Choose how they come back, and it is written again.");
 }
 

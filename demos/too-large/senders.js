@@ -7,6 +7,7 @@
  */
 
 import { connect, PublishError } from "../../client/fallcast.js";
+import { hangUp } from "../shared/bare.js";
 
 /** How long a closed WebSocket waits before it is opened again, in ms. */
 const AGAIN = 1_000;
@@ -15,7 +16,7 @@ const AGAIN = 1_000;
  * What the page was told of one message.
  *
  * @typedef {object} Told
- * @property {"sent" | "refused" | "closed" | "silence"} what
+ * @property {"sent" | "refused" | "closed" | "silence" | "unsent"} what
  * @property {string} short to be written into a mark
  * @property {string} words all of it
  *
@@ -49,12 +50,13 @@ export function bareWebSocket(url, { signal, onMessage, onState }) {
       setTimeout(open, AGAIN);
     };
   };
-  signal.addEventListener("abort", () => socket.close());
+  signal.addEventListener("abort", () => hangUp(socket));
   open();
   return (text) =>
     new Promise((resolve) => {
       answer = resolve;
-      socket.send(text);
+      if (socket.readyState === WebSocket.OPEN) socket.send(text);
+      else resolve({ what: "unsent", short: "?", words: "not connected yet, so nothing was sent" });
     });
 }
 
@@ -76,11 +78,11 @@ export function clientOnWebSocket(url, { signal, onMessage, onState }) {
   return { channel, send };
 }
 
-/** A POST. @param {URL} url @returns {Send} */
-export function byPost(url) {
+/** A POST. @param {URL} url @param {AbortSignal} signal ends it @returns {Send} */
+export function byPost(url, signal) {
   return async (text) => {
     try {
-      const response = await fetch(url, { method: "POST", body: text });
+      const response = await fetch(url, { method: "POST", body: text, signal });
       const answer = await response.json();
       if (response.ok) return { what: "sent", short: "", words: `${response.status}, published as ${answer.id}` };
       return { what: "refused", short: String(response.status), words: `${response.status}, “${answer.detail}”` };

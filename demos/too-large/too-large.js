@@ -75,7 +75,7 @@ demo.knob("speaks", (speaks, run) => openWebSocket(run, speaks)).start((run) => 
   sendButton.disabled = false;
   sendButton.onclick = async () => {
     sendButton.disabled = true;
-    await sendAll(run).catch((error) => run.signal.aborted || run.say(String(error)));
+    await sendAll(run).catch((error) => run.fail(error));
     sendButton.disabled = run.signal.aborted;
   };
   run.signal.addEventListener("abort", () => {
@@ -97,7 +97,7 @@ function laneOf(run, key) {
 function openOneWay(run, transport) {
   const lane = laneOf(run, transport);
   const channel = run.link.url(`channels/${run.channel}`);
-  lane.send = byPost(channel);
+  lane.send = byPost(channel, run.signal);
   listen(transport, channel, {
     signal: run.signal,
     onMessage: (data) => lane.take(data),
@@ -179,13 +179,17 @@ async function settled(run, sent) {
 /** @param {Run} run @param {number} bytes @param {Map<string, Told>} told @param {Map<string, number>} before what was lost */
 function reveal(run, bytes, told, before) {
   const socketWas = told.get("websocket") ?? NOTHING;
+  if (socketWas.what === "unsent") return run.say("The WebSocket was not connected yet. Send again.");
   const truth = { sent: "nothing", refused: "message", closed: "connection", silence: "silence" }[socketWas.what];
   const lost = (/** @type {string} */ key) => (lanes.get(key)?.ledger.lost.length ?? 0) - (before.get(key) ?? 0);
   const sentences = TRANSPORTS.filter(({ key }) => key !== "long-poll").map(({ key }) => {
     const who = key === "websocket" ? "WebSocket" : "POST";
     return `${who}: ${told.get(key)?.words}; ${lost(key)} small messages lost.`;
   });
-  run.reveal(truth, `${bytes.toLocaleString("en")} bytes, N = ${tries}. ${sentences.join(" ")}`);
+  const text = `${bytes.toLocaleString("en")} bytes, N = ${tries}. ${sentences.join(" ")}`;
+  // That a POST was refused shows that it was too much. The bet is about a WebSocket that speaks bare text.
+  if (told.get("sse")?.what === "refused" && run.isAsBet("speaks")) run.reveal(truth, text);
+  else run.tell(text);
 }
 
 /** @param {number} bytes @param {Map<string, Told>} told @param {number} began */

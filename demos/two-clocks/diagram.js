@@ -3,12 +3,15 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** How far words stand above the server's rail and below the device's, in pixels. */
-const ABOVE = 20;
-const BELOW = 28;
+/** How far words stand above the server's rail and below the device's, in heights of a letter. */
+const ABOVE = 1.1;
+const BELOW = 1.6;
 
-/** Words that stand closer than this, in pixels, are put on two lines. */
-const NARROW = 130;
+/** Words that stand closer than this, in heights of a letter, are put on two lines. */
+const NARROW = 8;
+
+/** Half of the width of a letter, about, in its heights. */
+const HALF_LETTER = 0.28;
 
 /**
  * @typedef {object} Picture in ms, all by the same axis
@@ -40,6 +43,7 @@ export class Diagram {
 /** @param {SVGSVGElement} svg @param {Picture} picture */
 function draw(svg, { sent, arrived, back, bound, truth }) {
   const { clientWidth: width, clientHeight: height } = svg;
+  const letter = parseFloat(getComputedStyle(svg).fontSize);
   const times = [sent, arrived, back, arrived - (bound ?? 0), arrived + (bound ?? 0), truth ?? sent];
   const [first, last] = [Math.min(...times), Math.max(...times)];
   // A seventh is left free on each side, for what is written beside the stamps.
@@ -47,36 +51,34 @@ function draw(svg, { sent, arrived, back, bound, truth }) {
   const [server, device] = [height * 0.34, height * 0.68];
   const since = (/** @type {number} */ time) => `${signed(time - sent)} ms`;
   const label = (/** @type {string} */ words, /** @type {number} */ time, /** @type {number} */ y) =>
-    shape("text", { x: within(x(time), words, width), y, "text-anchor": "middle" }, words);
+    shape("text", { x: within(x(time), words.length * HALF_LETTER * letter, width), y, "text-anchor": "middle" }, words);
 
-  const parts = [...rail("server →", server, width), ...rail("this device →", device, width)];
+  // The names stand between the rails, left of all arrows.
+  const parts = [...rail("server", server, width, letter), ...rail("device", device, width, -0.5 * letter)];
   if (bound) parts.push(line("bound", [x(arrived - bound), server], [x(arrived + bound), server]));
   parts.push(...arrow([x(sent), device], [x(arrived), server]), ...arrow([x(arrived), server], [x(back), device]));
   if (truth === undefined) {
-    parts.push(label(`arrived: ${since(arrived)}`, arrived, server - ABOVE));
+    parts.push(label(`arrived: ${since(arrived)}`, arrived, server - ABOVE * letter));
   } else {
-    const isClose = Math.abs(x(arrived) - x(truth)) < NARROW;
-    parts.push(diamond(x(truth), server), label("really", truth, server - ABOVE));
-    parts.push(label("estimate", arrived, server - (isClose ? 2 : 1) * ABOVE));
+    const isClose = Math.abs(x(arrived) - x(truth)) < NARROW * letter;
+    parts.push(diamond(x(truth), server), label("really", truth, server - ABOVE * letter));
+    parts.push(label("estimate", arrived, server - (isClose ? 2 : 1) * ABOVE * letter));
   }
   parts.push(stamp(x(sent), device), stamp(x(arrived), server), stamp(x(back), device));
-  const isClose = Math.abs(x(back) - x(sent)) < NARROW;
-  parts.push(label("sent: 0 ms", sent, device + BELOW), label(`back: ${since(back)}`, back, device + (isClose ? 2 : 1) * BELOW));
+  const isClose = Math.abs(x(back) - x(sent)) < NARROW * letter;
+  const below = device + BELOW * letter;
+  parts.push(label("sent: 0 ms", sent, below), label(`back: ${since(back)}`, back, isClose ? below + letter : below));
   svg.replaceChildren(...parts);
 }
 
-/** Half of the width of a letter, about, in pixels. */
-const HALF_LETTER = 4.5;
-
-/** Words stay inside the picture. @param {number} x @param {string} words @param {number} width */
-function within(x, words, width) {
-  const half = words.length * HALF_LETTER;
+/** Words stay inside the picture. @param {number} x @param {number} half of their width @param {number} width */
+function within(x, half, width) {
   return Math.min(width - half, Math.max(half, x));
 }
 
-/** @param {string} name @param {number} y @param {number} width */
-function rail(name, y, width) {
-  return [line("rail", [0, y], [width, y]), shape("text", { class: "rail-name", x: 6, y: y - 9 }, name)];
+/** @param {string} name @param {number} y @param {number} width @param {number} below how far below the rail its name stands */
+function rail(name, y, width, below) {
+  return [line("rail", [0, y], [width, y]), shape("text", { class: "rail-name", x: 0, y: y + below }, name)];
 }
 
 /** @typedef {[x: number, y: number]} Point */

@@ -7,6 +7,7 @@
  * delays and directly, and the second one shows by how much the first one errs.
  */
 
+import { hangUp } from "../shared/bare.js";
 import { now } from "../shared/clock.js";
 import { Demo, find, randomName } from "../shared/demo.js";
 import { Diagram, signed } from "./diagram.js";
@@ -148,7 +149,7 @@ function openEcho(run, url, take) {
     take({ sent: asked.sent, stamp: message.at / 1_000, back: asked.clock() }, asked.comparison);
   };
   socket.onclose = ({ code }) => run.signal.aborted || run.say(`A connection to the server is closed (${code}).`);
-  run.signal.addEventListener("abort", () => socket.close());
+  run.signal.addEventListener("abort", () => hangUp(socket));
   return (clock, comparison) => {
     if (socket.readyState !== WebSocket.OPEN) return;
     underWay.set(++count, { sent: clock(), clock, comparison });
@@ -193,7 +194,8 @@ function compare(run) {
   const text =
     `The best of ${overLink.n} estimates is off by ${signed(Math.abs(error))} ms, with ${run.value("up")} ms up and ` +
     `${run.value("down")} ms down. The bound of ± ${signed(overLink.bound)} ms ${isWithin ? "holds" : "does not hold"}.`;
-  run.reveal(Math.abs(error), text);
+  if (run.isAsBet("up", "down")) run.reveal(Math.abs(error), text);
+  else run.tell(text);
 }
 
 /** @param {string} id @param {string} text */

@@ -5,7 +5,7 @@
  * @module doors
  */
 
-import { below } from "../shared/bare.js";
+import { below, hangUp } from "../shared/bare.js";
 
 /** How long a poll that failed waits before it asks again, in ms. */
 const PAUSE = 500;
@@ -22,7 +22,7 @@ export async function openDoors(channel, format, signal) {
   const socket = new WebSocket(below(channel, "ws", { format }));
   const source = new EventSource(below(channel, "sse", { format }));
   signal.addEventListener("abort", () => {
-    socket.close();
+    hangUp(socket);
     source.close();
   });
   await Promise.all([

@@ -88,7 +88,7 @@ class Session {
   /** Begins anew, once the knobs have come to rest: figures of different conditions are not mixed. */
   turn() {
     clearTimeout(this.#settling);
-    this.#settling = setTimeout(() => void this.#measure().catch(() => {}), SETTLED);
+    this.#settling = setTimeout(() => void this.#measure().catch((error) => this.#run.fail(error)), SETTLED);
   }
 
   /** Sends the message over the WebSocket. All three doors bring it back. */
@@ -136,6 +136,7 @@ class Session {
     if (isOver()) return;
     for (const { key } of TRANSPORTS) moments.state(key, "open");
     sendButton.disabled = false;
+    this.#socket.addEventListener("close", () => isOver() || this.#lose());
     // The first pause sets the messages apart from the opening of the connections.
     for (let count = 0; count < MESSAGES; count++) {
       await this.#run.wait(PAUSE);
@@ -143,6 +144,14 @@ class Session {
       this.send();
     }
     await this.#run.wait(PAUSE);
+  }
+
+  /** Without its connection to send by, the page shows what it has. */
+  #lose() {
+    this.#doors.abort();
+    sendButton.disabled = true;
+    for (const { key } of TRANSPORTS) moments.state(key, "closed");
+    this.#run.say("The server has closed the connection. Stop, and start again.");
   }
 
   /** @param {import("./reader.js").Bar} bar */

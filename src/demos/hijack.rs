@@ -40,7 +40,7 @@ use serde_json::{Value, json};
 use tokio_stream::StreamExt as _;
 
 use crate::{
-    guard::{Action, Standing},
+    guard::{Action, Standing, random_secret},
     transport::{Problem, Query, State, check_handshake},
 };
 
@@ -119,13 +119,6 @@ impl Session {
     fn balance(&self) -> u64 {
         self.balance + self.began.elapsed().as_secs()
     }
-}
-
-/// 128 bits from the system, in hexadecimal. A system without randomness gets the second best rather than no demo.
-fn random_secret() -> String {
-    let bits = getrandom::u64().ok().zip(getrandom::u64().ok());
-    let (high, low) = bits.unwrap_or_else(|| (fastrand::u64(..), fastrand::u64(..)));
-    format!("{high:016x}{low:016x}")
 }
 
 /// The values of all cookies of our name: a browser may have several, for different paths.

@@ -3,6 +3,7 @@
 mod limits;
 mod origin;
 mod rate;
+mod secret;
 
 use std::{
     net::IpAddr,
@@ -13,6 +14,7 @@ use std::{
 pub use limits::{Connections, Place, Ticket, Verdict};
 pub use origin::{BadOrigin, Origins, Standing, is_loopback_name};
 pub use rate::Rates;
+pub use secret::random_secret;
 
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

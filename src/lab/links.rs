@@ -28,6 +28,7 @@ use super::{
     faults::{ExchangeKind, Faults},
     tap::{Tap, TappedLink, Traffic},
 };
+use crate::guard::random_secret;
 
 /// How many changes of a link are kept for an exchange that has not seen them yet. Then the oldest are forgotten.
 const UNSEEN_CHANGES: usize = 16;
@@ -438,13 +439,6 @@ impl Authority<'_> {
 fn is_equal_in_constant_time(given: &str, secret: &str) -> bool {
     let differences = given.bytes().zip(secret.bytes()).fold(0, |found, (one, other)| black_box(found | (one ^ other)));
     given.len() == secret.len() && differences == 0
-}
-
-/// 128 bits from the system, in hexadecimal. A system without randomness gets the second best rather than no links.
-fn random_secret() -> String {
-    let bits = getrandom::u64().ok().zip(getrandom::u64().ok());
-    let (high, low) = bits.unwrap_or_else(|| (fastrand::u64(..), fastrand::u64(..)));
-    format!("{high:016x}{low:016x}")
 }
 
 impl LinkName {

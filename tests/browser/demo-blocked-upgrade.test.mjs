@@ -38,7 +38,6 @@ test("a page is told 1006 and no reason, while a client gets through, and comes 
   assert.equal(await demo.page.locator(".came-true input").getAttribute("value"), "1006");
   for (const lane of ["sse", "long-poll", "client"]) await demo.seesMarks(lane, 3);
   await says(demo, "client", /open by sse/);
-  await demo.takePictures();
 
   await demo.page.getByRole("button", { name: "Repair" }).click();
   await demo.suffers(({ upgrade }) => upgrade === undefined);
@@ -47,6 +46,7 @@ test("a page is told 1006 and no reason, while a client gets through, and comes 
   await says(demo, "client", /open by websocket/);
   await says(demo, "client", /messages, 0 lost/);
   assert.match(await demo.page.locator(".decisions").innerText(), /websocket {2}moved: from sse/);
+  await demo.takePictures();
   await demo.stop();
 });
 

@@ -29,7 +29,7 @@ async function write(/** @type {DemoPage} */ demo, /** @type {string} */ over, /
 }
 
 test("three people talk over three transports, and the page says who was late", HANG_GUARD, async (test) => {
-  const demo = await DemoPage.open(test, browser, server, "chat", { query: "?room=talk&delay=20" });
+  const demo = await DemoPage.open(test, browser, server, "chat", { query: "?room=talk" });
 
   await demo.placeBet("nobody");
   await demo.start();

@@ -45,6 +45,37 @@ test("a knob of the race changes the link, and begins a new measurement", HANG_G
   await demo.stop();
 });
 
+test("with other knobs than those of the bet, the race tells and does not judge", HANG_GUARD, async (test) => {
+  const demo = await DemoPage.open(test, browser, server, "race", { query: "?delay=0&rate=50" });
+  await demo.placeBet("nobody");
+  await demo.start();
+
+  await demo.page.locator(".bet[data-told] .outcome", { hasText: "N = " }).waitFor();
+
+  assert.equal(await demo.page.locator(".bet[data-revealed], .came-true").count(), 0);
+  await demo.stop();
+});
+
+test("a copied address makes a run of its own, and disturbs nobody's", HANG_GUARD, async (test) => {
+  const demo = await DemoPage.open(test, browser, server, "race");
+  await demo.placeBet("nobody");
+  await demo.start();
+  await demo.turn("delay", 100);
+  await demo.suffers(({ latency_ms }) => latency_ms === 100);
+
+  const copy = await demo.page.context().newPage();
+  await copy.goto(demo.page.url().replace("delay=100", "delay=0"));
+  await copy.locator('form.bet input[value="sse"]').check({ force: true });
+  await copy.locator("button.start").click();
+  await copy.locator(":root[data-demo=running]").waitFor({ state: "attached" });
+
+  const runOf = (/** @type {import("playwright-core").Page} */ page) => new URL(page.url()).searchParams.get("run");
+  assert.notEqual(runOf(copy), runOf(demo.page));
+  await copy.close();
+  await demo.suffers(({ latency_ms }) => latency_ms === 100);
+  await demo.stop();
+});
+
 test("leaving the page of the race ends it", HANG_GUARD, async (test) => {
   const demo = await DemoPage.open(test, browser, server, "race");
   await demo.placeBet("nobody");

@@ -165,9 +165,10 @@ impl Recorder {
     }
 
     fn keep_ahead(&mut self, at: u64, bytes: &[u8]) {
-        match self.ahead.back_mut() {
-            Some((_, last)) if self.ahead.len() == MAX_AHEAD => last.extend_from_slice(bytes),
-            _ => self.ahead.push_back((at, bytes.to_vec())),
+        let is_full = self.ahead.len() == MAX_AHEAD;
+        match self.ahead.back_mut().filter(|_| is_full) {
+            Some((_, last)) => last.extend_from_slice(bytes),
+            None => self.ahead.push_back((at, bytes.to_vec())),
         }
     }
 
@@ -239,12 +240,13 @@ impl Drop for Recorder {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{
         channel::{ChannelLimits, Hub, HubLimits, KeyLimits, PresenceLimits, Retention},
         lab::{links::LinkName, tap::Playback},
     };
-    use std::time::Duration;
 
     fn hub() -> Arc<Hub> {
         let channel = ChannelLimits {

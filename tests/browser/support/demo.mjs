@@ -106,6 +106,13 @@ export class DemoPage {
     return (await this.page.locator(".bet .outcome").textContent()) ?? "";
   }
 
+  /** Waits for what came out with other knobs than those of the bet, and returns it. */
+  async told() {
+    await this.page.locator("form.bet[data-told]").waitFor();
+    await this.page.locator(".lesson").first().waitFor({ state: "visible" });
+    return (await this.page.locator(".bet .outcome").textContent()) ?? "";
+  }
+
   /** Whether the page trusts its own figures: `sound`, or `bottleneck`. */
   verdict() {
     return this.page.locator(".warning").getAttribute("data-verdict");
