@@ -28,13 +28,14 @@ const STEP = 50;
 /**
  * How each transport hands over a message of bytes.
  *
- * @type {Record<string, (channel: URL, signal: AbortSignal, onTile: OnTile) => Promise<unknown>>}
+ * @type {Record<string, (channel: URL, signal: AbortSignal, onTile: OnTile, onEnd: (why: string) => void) => Promise<unknown>>}
  */
 const listeners = {
-  websocket: (channel, signal, onTile) => {
+  websocket: (channel, signal, onTile, onEnd) => {
     const socket = new WebSocket(below(channel, "ws", { format: "raw" }));
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => onTile(new Uint8Array(data));
+    socket.onclose = ({ code }) => onEnd(`The WebSocket is closed (${code}).`);
     signal.addEventListener("abort", () => hangUp(socket));
     return new Promise((resolve) => (socket.onopen = resolve));
   },
@@ -46,7 +47,7 @@ const listeners = {
     return new Promise((resolve) => source.addEventListener("hello", resolve));
   },
 
-  "long-poll": async (channel, signal, onTile) => {
+  "long-poll": async (channel, signal, onTile, onEnd) => {
     const poll = async (/** @type {Record<string, string>} */ query) => {
       const answer = await fetch(below(channel, "poll", query), { signal });
       return answer.json();
@@ -59,7 +60,7 @@ const listeners = {
         for (const { message } of batch.events) if (message) onTile(message.data);
       }
     };
-    goOn().catch((error) => signal.aborted || console.warn(error));
+    goOn().catch((error) => onEnd(`Polling has failed: ${error.message}.`));
   },
 };
 
@@ -138,12 +139,18 @@ new Demo({ name: "binary", seconds: 10 })
 
 /** @param {Run} run @param {string} transport */
 async function open(run, transport) {
-  run.lanes.state(transport, "connecting");
-  await listeners[transport](run.link.url(`channels/${run.channel}`), run.signal, (tile) => {
+  const onTile = (/** @type {Uint8Array | string} */ tile) => {
     if (run.signal.aborted) return;
     walls[transport].add(tile);
     run.lanes.mark(transport);
-  });
+  };
+  const onEnd = (/** @type {string} */ why) => {
+    if (run.signal.aborted) return;
+    run.lanes.state(transport, "refused", "lost");
+    run.say(why);
+  };
+  run.lanes.state(transport, "connecting");
+  await listeners[transport](run.link.url(`channels/${run.channel}`), run.signal, onTile, onEnd);
   run.lanes.state(transport, "open");
 }
 

@@ -38,10 +38,13 @@ const IMPATIENT = { reprobe: 3_000, patience: 2_000 };
 /** The head start of the present client, in ms. */ let headStart = 0;
 /** @type {{ end(): void }[]} */ let bands = [];
 let isRepaired = false;
+/** Settles when the repair has taken effect. A handshake that began before might meet either. */
+let repaired = Promise.resolve();
 let isRevealed = false;
 /** How many handshakes each kind has met. @type {Map<string, number>} */ let handshakes = new Map();
 
 const repair = find("#repair", HTMLButtonElement);
+const hint = find("#hint", HTMLElement);
 
 const demo = new Demo({
   name: "blocked-upgrade",
@@ -90,7 +93,7 @@ async function meet(run) {
 
 /** Takes the fault away. What lives lives on. @param {Run} run */
 async function heal(run) {
-  await run.link.heal();
+  await (repaired = run.link.heal());
   if (run.signal.aborted) return;
   say(true);
   for (const band of bands) band.end();
@@ -100,6 +103,12 @@ async function heal(run) {
 function say(isNowRepaired) {
   isRepaired = isNowRepaired;
   repair.textContent = isRepaired ? "Break it again" : "Repair the middlebox";
+  hint.hidden = isRepaired;
+}
+
+/** What stands between now. @param {Run} run */
+function kindNow(run) {
+  return isRepaired ? "none" : run.value("upgrade");
 }
 
 // --- the bare WebSocket ---
@@ -107,7 +116,9 @@ function say(isNowRepaired) {
 /** As tutorials write it: when the connection is closed, open a new one. @param {Run} run @param {AbortSignal} signal */
 async function keepTrying(run, signal) {
   while (!signal.aborted) {
-    await new Promise((over) => handshake(run, signal, isRepaired ? "none" : run.value("upgrade"), over));
+    await repaired.catch(() => {});
+    if (signal.aborted) return;
+    await new Promise((over) => handshake(run, signal, kindNow(run), over));
     await run.wait(AGAIN).catch(() => {});
   }
 }
@@ -136,7 +147,8 @@ function handshake(run, signal, kind, over) {
   });
   let isJudged = false;
   const judge = () => {
-    if (!isJudged) void report(run, signal, { kind, name, one });
+    // What began before the repair says nothing about either.
+    if (!isJudged && kind === kindNow(run)) void report(run, signal, { kind, name, one });
     isJudged = true;
   };
   const timer = setTimeout(judge, ENOUGH);

@@ -7,6 +7,7 @@
  * ways do: each mark is one answer that a page could read, each cross one that it could not.
  */
 
+import { hangUp } from "../shared/bare.js";
 import { Demo, find } from "../shared/demo.js";
 
 /** @typedef {import("../shared/demo.js").Run} Run */
@@ -111,7 +112,8 @@ function openOwnSocket(run, signal, token) {
   const url = run.direct(`demos/hijack/ws?check=${check}${check === "token" ? `&token=${token}` : ""}`);
   url.protocol = url.protocol.replace("http", "ws");
   const socket = new WebSocket(url);
-  signal.addEventListener("abort", () => socket.close());
+  const leave = () => hangUp(socket);
+  signal.addEventListener("abort", leave);
   socket.onmessage = ({ data }) => {
     const { balance, cookie } = JSON.parse(data);
     if (signal.aborted) return;
@@ -119,6 +121,7 @@ function openOwnSocket(run, signal, token) {
     note(run, OWN, cookie ? "read" : "anonymous");
   };
   socket.onclose = ({ code }) => {
+    signal.removeEventListener("abort", leave);
     if (signal.aborted) return;
     if (code === 1006) note(run, OWN, "blocked");
     else openOwnSocket(run, signal, token); // the bank ends a visit after a while

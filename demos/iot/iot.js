@@ -8,7 +8,6 @@
 
 import { now } from "../shared/clock.js";
 import { Demo, find, TRANSPORTS } from "../shared/demo.js";
-import { Link } from "../shared/link.js";
 import { inBytes, inMs, summarize } from "../shared/statistics.js";
 import { fillRow } from "../shared/table.js";
 import { reportAndSleep, sleepAndWake, stayAwake } from "./devices.js";
@@ -45,8 +44,7 @@ class Lamp {
     this.key = key;
     this.#figure = find(`[data-lamp="${key}"]`, HTMLElement);
     delete this.#figure.dataset.on;
-    this.link = new Link(`${run.link.name}-${key}`, run.link.lab);
-    run.signal.addEventListener("abort", () => void this.link.remove());
+    this.link = run.addLink(key);
   }
 
   /** @param {import("./devices.js").Command} command */

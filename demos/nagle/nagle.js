@@ -103,7 +103,8 @@ function judge(run) {
   const text =
     truth === "nothing"
       ? `Nothing that counts here: ${inMs(one.median)} in one write, ${inMs(two.median)} in more (N = ${n} each).`
-      : `${inMs(added)} more: ${inMs(one.median)} in one write, ${inMs(two.median)} in ${run.value("writes")}, and ${inMs(nodelay.median)} with TCP_NODELAY (N = ${n} each).`;
+      : `${inMs(added)} more: ${inMs(one.median)} in one write, ${inMs(two.median)} in ${run.value("writes")}, ` +
+        `and ${inMs(nodelay.median)} with TCP_NODELAY (N = ${n} each).`;
   if (run.isAsBet("writes", "nodelay")) run.reveal(truth, text);
   else run.tell(text);
 }

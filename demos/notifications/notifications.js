@@ -295,7 +295,8 @@ function reveal(run) {
   if (!hasSlept || hours.some(({ hour }) => !hour)) return;
   const long = bills.get("long-poll");
   const list = hours.map(({ title, hour }) => `${title} ${inBytes(hour?.bytes ?? NaN)}`).join(", ");
-  const text = `In an hour: ${list}; computed from ${long?.alert?.n} alerts and ${long?.beat?.n} empty polls. ${verdict()}`;
+  const measured = `alerts: N = ${long?.alert?.n}, empty polls: N = ${long?.beat?.n}`;
+  const text = `In an hour: ${list}; computed (${measured}). ${verdict()}`;
   if (run.isAsBet("alerts")) run.reveal((hours.at(-1)?.hour?.bytes ?? NaN) / 1_000, text);
   else run.tell(text);
 }

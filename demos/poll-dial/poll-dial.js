@@ -84,7 +84,7 @@ class Tally {
 
 /** @type {Map<string, Tally>} */ let tallies = new Map();
 /** What each position of the dial has cost. @type {Map<number, { mean: number, bytes: number }>} */ let positions = new Map();
-/** The client that asks again has a link of its own, so that its bytes are counted apart. @type {Link | undefined} */ let shortLink;
+/** The link of the client that asks again: its bytes are counted apart. @type {Link | undefined} */ let shortLink;
 /** @type {Poller | undefined} */ let shortPoller;
 /** @type {Publisher | undefined} */ let publisher;
 

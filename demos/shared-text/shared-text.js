@@ -8,10 +8,10 @@
 
 import { now } from "../shared/clock.js";
 import { Demo, find, TRANSPORTS } from "../shared/demo.js";
-import { Link } from "../shared/link.js";
 import { inMs, summarize } from "../shared/statistics.js";
 import { Editor } from "./editor.js";
 
+/** @typedef {import("../shared/link.js").Link} Link */
 /** @typedef {import("../shared/demo.js").Run} Run @typedef {import("./sequence.js").Id} Id */
 
 /** When nothing has changed for two round trips and this much more, all has arrived, in ms. */
@@ -57,7 +57,7 @@ demo
     editors = [];
     round = { typed: [], lettersBefore: 0, wholeBefore: 0, isJudged: true };
     const seats = TRANSPORTS.map(({ key }) => {
-      return { transport: /** @type {any} */ (key), link: linkOf(run, key), site: randomSite() };
+      return { transport: /** @type {any} */ (key), link: key === "websocket" ? run.link : run.addLink(key), site: randomSite() };
     });
     const colors = new Map(seats.map(({ transport, site }) => [site, transport]));
     for (const { link } of seats) links.add(link);
@@ -74,15 +74,7 @@ function headOf(transport, part) {
   return find(`[data-editor="${transport}"] ${part}`, HTMLElement).textContent;
 }
 
-/** Everybody has a line of their own, so that one can be cut. @param {Run} run @param {string} transport */
-function linkOf(run, transport) {
-  if (transport === "websocket") return run.link;
-  const link = new Link(`${run.link.name}-${transport}`, run.link.lab);
-  run.signal.addEventListener("abort", () => void link.remove());
-  return link;
-}
-
-/** Makes the lines as the knobs say. */
+/** Makes the lines as the knobs say. Everybody has one of their own, so that one can be cut. */
 async function breakLines() {
   const latency_ms = demo.value("delay");
   const cut = demo.value("cut") ? { after_ms: 0, how: "rst" } : undefined;
@@ -167,7 +159,7 @@ async function typeSentence(run, editor, sentence) {
 
 /** Whether nothing has changed for a while, on any screen. */
 function isSettled() {
-  const pause = QUIET + 4 * demo.value("delay");
+  const pause = QUIET + 4 * Number(demo.value("delay"));
   return editors.every(({ changedAt, isQuiet }) => isQuiet && now() - changedAt > pause);
 }
 

@@ -255,7 +255,8 @@ function reveal(run, findings) {
   const { n, max } = summarize(others.filter(Number.isFinite));
   run.reveal(
     survivors.map(({ key }) => key).join("+"),
-    `The picture: ${told.join("; ")}. Another port of the same server answered ${n} times of ${others.length}, in ${inMs(max)} or less.`,
+    `The picture: ${told.join("; ")}. ` +
+      `Another port of the same server answered ${n} times of ${others.length}, in ${inMs(max)} or less.`,
   );
 }
 

@@ -9,7 +9,6 @@
 import { connect } from "../../client/fallcast.js";
 import { now } from "../shared/clock.js";
 import { Demo, TRANSPORTS } from "../shared/demo.js";
-import { Link } from "../shared/link.js";
 import { inBytes, inMs, summarize } from "../shared/statistics.js";
 import { fillRow } from "../shared/table.js";
 
@@ -42,7 +41,7 @@ class Conversation {
   #partner;
   #run;
 
-  /** @param {Run} run @param {Transport} transport @param {Link} link its own, so that its bytes are counted apart */
+  /** @param {Run} run @param {Transport} transport @param {import("../shared/link.js").Link} link its own, so that its bytes are counted apart */
   constructor(run, transport, link) {
     this.#run = run;
     this.transport = transport;
@@ -122,9 +121,8 @@ new Demo({ name: "talk", unit: "ms", lanes: LANES })
     const latency_ms = run.value("delay");
     conversations = new Map();
     for (const { key } of TRANSPORTS) {
-      const link = key === "websocket" ? run.link : new Link(`${run.link.name}-${key}`, run.link.lab);
+      const link = key === "websocket" ? run.link : run.addLink(key);
       await link.suffer({ latency_ms });
-      if (link !== run.link) run.signal.addEventListener("abort", () => void link.remove());
       conversations.set(key, new Conversation(run, /** @type {Transport} */ (key), link));
     }
     measureAnew();

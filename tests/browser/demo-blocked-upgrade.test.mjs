@@ -46,6 +46,7 @@ test("a page is told 1006 and no reason, while a client gets through, and comes 
   await says(demo, "client", /open by websocket/);
   await says(demo, "client", /messages, 0 lost/);
   assert.match(await demo.page.locator(".decisions").innerText(), /websocket {2}moved: from sse/);
+  assert.equal((await row(demo, "403"))[0], "HTTP/1.1 403 Forbidden", "what met the repaired middlebox is not counted here");
   await demo.takePictures();
   await demo.stop();
 });

@@ -22,7 +22,7 @@ async function linkOf(/** @type {DemoPage} */ demo, /** @type {string} */ device
 }
 
 test("all lamps obey, and the one that sleeps is off the air most of the time", HANG_GUARD, async (test) => {
-  const demo = await DemoPage.open(test, browser, server, "iot", { query: "?period=2" });
+  const demo = await DemoPage.open(test, browser, server, "iot");
   await demo.placeBet(100);
   await demo.start();
   await demo.page.locator("button.switch:enabled").waitFor();
@@ -34,7 +34,7 @@ test("all lamps obey, and the one that sleeps is off the air most of the time", 
   const traffic = await linkOf(demo, "sleeper");
   await demo.stop();
 
-  assert.match(revealed, /^The sleeping sensor's radio is on for .+ every 2 s: [\d.]+ % of the time \(N = \d+\)/);
+  assert.match(revealed, /^The sleeping sensor's radio is on for .+ every 3 s: [\d.]+ % of the time \(N = \d+\)/);
   for (const row of rows.slice(0, 3)) assert.equal(row[3], "100 %", "who holds a connection can always hear");
   assert.ok(parseFloat(rows[3][3]) < 100, `on for ${rows[3][3]}`);
   assert.equal(rows[0][4], "1", "a WebSocket is one request");

@@ -33,7 +33,7 @@ test("after a sleep, all but a WebSocket that was opened anew have every alert",
   const revealed = await demo.reveal();
   await demo.takePictures();
 
-  assert.match(revealed, /^In an hour: WebSocket .*B, SSE .*B, Long-poll .*kB; computed from \d+ alerts and \d+ empty polls\./);
+  assert.match(revealed, /^In an hour: WebSocket .*B, SSE .*B, Long-poll .*kB; computed \(alerts: N = \d+, empty polls: N = \d+\)\./);
   assert.match(revealed, /WebSocket has missed \d+, SSE has missed none, Long-poll has missed none\.$/);
   for (const transport of ["websocket", "sse", "long-poll"]) {
     const [alert, beat] = await row(demo, transport);

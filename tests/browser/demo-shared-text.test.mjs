@@ -33,7 +33,7 @@ async function untilAllShow(/** @type {DemoPage[]} */ demos, /** @type {(text: s
 }
 
 test("three who type at one place agree, also after a cut, and whole texts lose letters", HANG_GUARD, async (test) => {
-  const demo = await DemoPage.open(test, browser, server, "shared-text", { query: "?room=cut&delay=40&letters=12", noise: true });
+  const demo = await DemoPage.open(test, browser, server, "shared-text", { query: "?room=cut", noise: true });
 
   await demo.placeBet("both");
   await demo.start();
@@ -67,14 +67,14 @@ test("hands at two devices write into one text, and who comes late reads all of 
   const here = await DemoPage.open(test, browser, server, "shared-text", { query });
   await here.placeBet("differ");
   await here.start();
-  await here.reveal();
+  await here.told();
   const [text] = await screens(here);
 
   const there = await DemoPage.open(test, browser, server, "shared-text", { query });
   await there.placeBet("differ");
   await there.start();
   await untilAllShow([here, there], (now) => now.length === 2 * text.length); // what was there, and what is typed anew
-  await there.reveal();
+  await there.told();
 
   const area = there.page.locator('[data-editor="long-poll"] textarea');
   await area.press("Control+Home");

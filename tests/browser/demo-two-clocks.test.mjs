@@ -44,7 +44,7 @@ test("the raw time follows the clock, and the arrows turn with it", HANG_GUARD, 
   await demo.placeBet(500);
   await demo.start();
   await demo.page.locator("#raw-note").filter({ hasText: "under way, it seems" }).waitFor();
-  await demo.reveal();
+  await demo.told();
 
   await demo.turn("shift", 1000);
   await demo.page.locator("#raw-note").filter({ hasText: "arrived before it was sent" }).waitFor();
