@@ -214,7 +214,8 @@ class Round {
       `and ${heard} of 3 heard “Anybody there?”.`;
     if (this.run.isAsBet("after", "how", "beat")) this.run.reveal(truth, text);
     else this.run.tell(text);
-    this.run.say(lost > 0 ? "Both ends were told, and the clients came back." : "Wait a minute, and look at the log: they will find out.");
+    const next = "Wait a minute, and look at the log: they will find out.";
+    this.run.say(lost > 0 ? "Both ends were told, and the clients came back." : next);
   }
 
   /** @param {string} silent what to say if nobody speaks @param {string} speaking and if the server does */

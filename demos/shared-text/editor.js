@@ -29,7 +29,8 @@ export class Editor {
   /** The text that is kept as a whole. */ whole = "";
   /** Own whole texts that have not come back: what others say is older, and has lost. */ #unheard = 0;
   /** When this screen changed last. */ changedAt = 0;
-  /** Hears of each message of operations, and of the letters that others have written in it. @type {(letters: Id[]) => void} */ onLetters = () => {};
+  /** Hears of each message of operations, with the letters that are new here. @type {(letters: Id[]) => void} */
+  onLetters = () => {};
   /** Hears of letters that were written here. @type {(letters: Id[]) => void} */ onTyped = () => {};
 
   /**

@@ -172,7 +172,11 @@ async function report(run) {
   judge(run);
 }
 
-/** What a POST adds to a message that needs not wait for another one: so a queue, wherever it comes from, decides no bet. @param {Run} run */
+/**
+ * What a POST adds to a message that need not wait for another one: a queue, wherever it comes from, decides no bet.
+ *
+ * @param {Run} run
+ */
 function judge(run) {
   const [socket, ...posting] = conversations.values();
   const [frames, posts] = [summarize(socket.free), summarize(posting.flatMap(({ free }) => free))];
@@ -188,7 +192,13 @@ function judge(run) {
   run.say("And now: turn the messages upwards to 60 a second.");
 }
 
-/** With a queue and all: what the knobs as they are make of it. @param {Run} run @param {Conversation} socket @param {Conversation[]} posting */
+/**
+ * What the knobs as they are make of it, with a queue and all.
+ *
+ * @param {Run} run
+ * @param {Conversation} socket
+ * @param {Conversation[]} posting
+ */
 function tellAll(run, socket, posting) {
   const [frames, posts] = [summarize(socket.times.up), summarize(posting.flatMap(({ times }) => times.up))];
   if (frames.n < ENOUGH || posts.n < ENOUGH) return;
