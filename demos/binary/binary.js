@@ -6,14 +6,14 @@
  * to make bytes of it: see how much larger it was on the way, and what making bytes of it takes.
  */
 
-import { below, hangUp } from "../shared/bare.js";
-import { Demo, find, TRANSPORTS } from "../shared/demo.js";
-import { inBytes } from "../shared/statistics.js";
-import { fillRow } from "../shared/table.js";
+import { below, hangUp } from "../frame/bare.js";
+import { Demo, find, TRANSPORTS } from "../frame/demo.js";
+import { inBytes } from "../frame/statistics.js";
+import { fillRow } from "../frame/table.js";
 import { cut, draw, fromBase64, paint, read } from "./tiles.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run */
-/** @typedef {import("../shared/link.js").Traffic} Traffic */
+/** @typedef {import("../frame/demo.js").Run} Run */
+/** @typedef {import("../frame/link.js").Traffic} Traffic */
 /** What a listener is given: bytes, or base64. @typedef {(tile: Uint8Array | string) => void} OnTile */
 
 /** In the lab's counters, a kind of exchange for each transport. @type {Record<string, string>} */

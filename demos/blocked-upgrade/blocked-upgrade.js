@@ -7,12 +7,12 @@
  */
 
 import { connect } from "../../client/fallcast.js";
-import { Demo, find, randomName, TRANSPORTS } from "../shared/demo.js";
-import { Publisher } from "../shared/publisher.js";
-import { inMs } from "../shared/statistics.js";
+import { Demo, find, randomName, TRANSPORTS } from "../frame/demo.js";
+import { Publisher } from "../frame/publisher.js";
+import { inMs } from "../frame/statistics.js";
 import { answerOnTheWire, Handshake } from "./handshake.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run */
+/** @typedef {import("../frame/demo.js").Run} Run */
 /** @typedef {import("../../client/fallcast.js").Transport} Transport */
 
 /** What the lanes call each kind of middlebox. @type {Record<string, string>} */
@@ -164,7 +164,7 @@ function handshake(run, signal, kind, over) {
 /** A bar that grows while a WebSocket brings nothing. */
 class Silence {
   #began = performance.now();
-  /** @type {import("../shared/lanes.js").Bar | null} */ #bar = null;
+  /** @type {import("../frame/lanes.js").Bar | null} */ #bar = null;
   #timer;
 
   /** @param {Run} run */

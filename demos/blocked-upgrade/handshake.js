@@ -6,7 +6,7 @@
  * browser. So the browser tells it close code 1006 for every failure (WHATWG WebSockets, "feedback from the protocol").
  */
 
-import { hangUp } from "../shared/bare.js";
+import { hangUp } from "../frame/bare.js";
 
 /** All that a page is told of one `new WebSocket(url)`. */
 export class Handshake {
@@ -69,7 +69,7 @@ const PAUSE = 100;
 /**
  * The first line of what really came down as the answer to a handshake. The lab has recorded it.
  *
- * @param {import("../shared/link.js").Link} link
+ * @param {import("../frame/link.js").Link} link
  * @param {string} name what stands in the address of this handshake, and of no other
  * @param {AbortSignal} signal ends the search
  * @returns {Promise<string>}

@@ -7,12 +7,12 @@
  */
 
 import { connect } from "../../client/fallcast.js";
-import { now } from "../shared/clock.js";
-import { Demo, find, TRANSPORTS } from "../shared/demo.js";
-import { Publisher } from "../shared/publisher.js";
-import { inMs, summarize } from "../shared/statistics.js";
+import { now } from "../frame/clock.js";
+import { Demo, find, TRANSPORTS } from "../frame/demo.js";
+import { Publisher } from "../frame/publisher.js";
+import { inMs, summarize } from "../frame/statistics.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run */
+/** @typedef {import("../frame/demo.js").Run} Run */
 /** @typedef {import("../../client/fallcast.js").Transport} Transport */
 
 /**
@@ -45,7 +45,7 @@ class Lane {
   #since = now();
   lastSeq = 0;
   heardAt = performance.now();
-  /** The bar that grows while nothing comes. @type {import("../shared/lanes.js").Bar | null} */ #silence = null;
+  /** The bar that grows while nothing comes. @type {import("../frame/lanes.js").Bar | null} */ #silence = null;
 
   /** @param {Run} run @param {string} key */
   constructor(run, key) {

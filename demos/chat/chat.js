@@ -6,12 +6,12 @@
  * the time from "Enter" until both others on this page have the message, by one clock.
  */
 
-import { now } from "../shared/clock.js";
-import { Demo, find, randomName, TRANSPORTS } from "../shared/demo.js";
-import { inMs, summarize } from "../shared/statistics.js";
+import { now } from "../frame/clock.js";
+import { Demo, find, randomName, TRANSPORTS } from "../frame/demo.js";
+import { inMs, summarize } from "../frame/statistics.js";
 import { Seat } from "./seat.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run @typedef {import("./seat.js").Said} Said */
+/** @typedef {import("../frame/demo.js").Run} Run @typedef {import("./seat.js").Said} Said */
 
 /** From about here on, people notice that something came late, in ms. */
 const NOTICEABLE = 100;

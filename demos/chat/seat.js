@@ -7,7 +7,7 @@
  */
 
 import { connect } from "../../client/fallcast.js";
-import { now } from "../shared/clock.js";
+import { now } from "../frame/clock.js";
 
 /** How many lines a window keeps. */
 const MOST_LINES = 60;
@@ -45,7 +45,7 @@ export class Seat {
 
   /**
    * @param {import("../../client/fallcast.js").Transport} transport
-   * @param {import("../shared/demo.js").Run} run
+   * @param {import("../frame/demo.js").Run} run
    * @param {string} page this page's own name
    */
   constructor(transport, run, page) {

@@ -6,13 +6,13 @@
  * cross in the row of numbers, and what was caught up with later fills its place, hollow.
  */
 
-import { now } from "../shared/clock.js";
-import { Demo, TRANSPORTS } from "../shared/demo.js";
-import { Ledger } from "../shared/ledger.js";
-import { Publisher } from "../shared/publisher.js";
+import { now } from "../frame/clock.js";
+import { Demo, TRANSPORTS } from "../frame/demo.js";
+import { Ledger } from "../frame/ledger.js";
+import { Publisher } from "../frame/publisher.js";
 import { listenByClient, listenByEventSource, listenByPolling, listenByWebSocket } from "./listeners.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run */
+/** @typedef {import("../frame/demo.js").Run} Run */
 
 /** How long the large button cuts, in ms. */
 const OUTAGE = 2_000;

@@ -7,7 +7,7 @@
  */
 
 import { connect } from "../../client/fallcast.js";
-import { hangUp } from "../shared/bare.js";
+import { hangUp } from "../frame/bare.js";
 
 /** How long each of them waits before it tries again, in ms. An EventSource waits for as long as the server told it. */
 const AGAIN = 100;

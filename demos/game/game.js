@@ -6,13 +6,13 @@
  * player. A mark in the lanes is a position that came, as high as it was old.
  */
 
-import { now } from "../shared/clock.js";
-import { Demo, find, randomName, TRANSPORTS } from "../shared/demo.js";
-import { inMs, quantile, summarize } from "../shared/statistics.js";
+import { now } from "../frame/clock.js";
+import { Demo, find, randomName, TRANSPORTS } from "../frame/demo.js";
+import { inMs, quantile, summarize } from "../frame/statistics.js";
 import { distance, Dot, drawField } from "./field.js";
 import { Player } from "./player.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run */
+/** @typedef {import("../frame/demo.js").Run} Run */
 /** @typedef {import("./field.js").Place} Place @typedef {import("./player.js").Position} Position */
 
 /** The line when it is well: no place on the network is nearer than that, in ms each way. */

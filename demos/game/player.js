@@ -7,7 +7,7 @@
  */
 
 import { connect } from "../../client/fallcast.js";
-import { now } from "../shared/clock.js";
+import { now } from "../frame/clock.js";
 
 /**
  * @typedef {object} Position
@@ -26,7 +26,7 @@ export class Player {
   /** Hears each position that comes, one's own as well. @type {(position: Position, age: number) => void} */
   onPosition = () => {};
 
-  /** @param {import("../../client/fallcast.js").Transport} transport @param {import("../shared/demo.js").Run} run */
+  /** @param {import("../../client/fallcast.js").Transport} transport @param {import("../frame/demo.js").Run} run */
   constructor(transport, run) {
     // A channel for each transport, so that nobody is woken by the positions of another one.
     const { link, channel, signal } = run;

@@ -7,10 +7,10 @@
  * ways do: each mark is one answer that a page could read, each cross one that it could not.
  */
 
-import { hangUp } from "../shared/bare.js";
-import { Demo, find } from "../shared/demo.js";
+import { hangUp } from "../frame/bare.js";
+import { Demo, find } from "../frame/demo.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run */
+/** @typedef {import("../frame/demo.js").Run} Run */
 /** @typedef {"read" | "anonymous" | "blocked"} Outcome */
 /** @typedef {Record<string, Record<Outcome, number>>} Score for each way, how often what came of it */
 
@@ -31,7 +31,7 @@ const WORDS = { read: "read it", anonymous: "knows nobody", blocked: "stopped" }
 /**
  * How each outcome is drawn; what has a label is drawn large.
  *
- * @type {Record<Outcome, Partial<import("../shared/lanes.js").Mark>>}
+ * @type {Record<Outcome, Partial<import("../frame/lanes.js").Mark>>}
  */
 const MARKS = { read: { label: "€" }, anonymous: { label: "?", tone: "quiet" }, blocked: { label: " ", tone: "lost" } };
 

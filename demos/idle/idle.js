@@ -7,10 +7,10 @@
  */
 
 import { connect } from "../../client/fallcast.js";
-import { Demo, find, randomName, TRANSPORTS } from "../shared/demo.js";
-import { fillRow } from "../shared/table.js";
+import { Demo, find, randomName, TRANSPORTS } from "../frame/demo.js";
+import { fillRow } from "../frame/table.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run */
+/** @typedef {import("../frame/demo.js").Run} Run */
 
 /** How long after the proxy has dropped the lines the question is asked, in ms. */
 const PATIENCE = 3_000;

@@ -5,7 +5,7 @@
  * What to look at: `sleepAndWake`. All that is left of a sensor while it sleeps is its cursor.
  */
 
-import { below, listen } from "../shared/bare.js";
+import { below, listen } from "../frame/bare.js";
 
 /** What a lamp is told. @typedef {{ number: number, on: boolean, at: number }} Command */
 

@@ -6,13 +6,13 @@
  * that the lab counts what each of them costs.
  */
 
-import { now } from "../shared/clock.js";
-import { Demo, find, TRANSPORTS } from "../shared/demo.js";
-import { inBytes, inMs, summarize } from "../shared/statistics.js";
-import { fillRow } from "../shared/table.js";
+import { now } from "../frame/clock.js";
+import { Demo, find, TRANSPORTS } from "../frame/demo.js";
+import { inBytes, inMs, summarize } from "../frame/statistics.js";
+import { fillRow } from "../frame/table.js";
 import { reportAndSleep, sleepAndWake, stayAwake } from "./devices.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run */
+/** @typedef {import("../frame/demo.js").Run} Run */
 
 const SENSORS = 100;
 
@@ -28,14 +28,14 @@ const ENOUGH = 4;
 /** For the comparison with a real sensor: it wakes up every five minutes, in ms. */
 const REAL_PERIOD = 300_000;
 
-/** @type {import("../shared/lanes.js").Lane[]} */
+/** @type {import("../frame/lanes.js").Lane[]} */
 const DEVICES = [...TRANSPORTS, { key: "sleeper", title: "Sleeps" }];
 
 /** One lamp: how fast it obeys, and for how long its radio is on. */
 class Lamp {
   /** How long each command took, in ms. @type {number[]} */ delays = [];
   /** The times of awakening, and how long each lasted. @type {{ from: number, until: number | null }[]} */ awake = [];
-  /** @type {import("../shared/lanes.js").Bar | null} */ #bar = null;
+  /** @type {import("../frame/lanes.js").Bar | null} */ #bar = null;
   #figure;
 
   /** @param {Run} run @param {string} key */
@@ -220,10 +220,10 @@ async function report(run) {
   else run.tell(text);
 }
 
-/** @param {Lamp} lamp @param {import("../shared/link.js").Traffic[]} kinds */
+/** @param {Lamp} lamp @param {import("../frame/link.js").Traffic[]} kinds */
 function showRow({ key, delays, onAir }, kinds) {
   const { median, max } = summarize(delays);
-  /** @param {(kind: import("../shared/link.js").Traffic) => number} count */
+  /** @param {(kind: import("../frame/link.js").Traffic) => number} count */
   const sum = (count) => kinds.reduce((all, kind) => all + count(kind), 0);
   const cells = [
     String(delays.length),

@@ -7,8 +7,8 @@
  * whatever is slow about this machine is slow for all of them.
  */
 
-import { Demo } from "../shared/demo.js";
-import { inMs, summarize } from "../shared/statistics.js";
+import { Demo } from "../frame/demo.js";
+import { inMs, summarize } from "../frame/statistics.js";
 
 /** How many answers of each kind there must be before the page says what the second write costs. */
 const ENOUGH = 20;
@@ -22,7 +22,7 @@ const MOST = 2_000;
 /** An answer that took longer is drawn in red, in ms. */
 const LATE = 15;
 
-/** @typedef {{ key: string, title: string, address: (run: import("../shared/demo.js").Run) => URL }} Way */
+/** @typedef {{ key: string, title: string, address: (run: import("../frame/demo.js").Run) => URL }} Way */
 
 /** @type {Way[]} */
 const WAYS = [
@@ -36,7 +36,7 @@ const WAYS = [
   },
 ];
 
-/** @param {import("../shared/demo.js").Run} run @param {number} writes @param {boolean} nodelay */
+/** @param {import("../frame/demo.js").Run} run @param {number} writes @param {boolean} nodelay */
 function ask(run, writes, nodelay) {
   const url = new URL("lab/nagle", run.link.lab);
   url.search = String(new URLSearchParams({ writes: String(writes), nodelay: nodelay ? "1" : "0" }));
@@ -57,7 +57,7 @@ new Demo({ name: "nagle", lanes: WAYS, unit: "ms" })
     return askInTurns(run);
   });
 
-/** @param {import("../shared/demo.js").Run} run */
+/** @param {import("../frame/demo.js").Run} run */
 async function askInTurns(run) {
   for (let round = 0; !run.signal.aborted; round++) {
     for (const way of WAYS) {
@@ -73,7 +73,7 @@ async function askInTurns(run) {
   }
 }
 
-/** @param {import("../shared/demo.js").Run} run @param {Way} way @param {number} round */
+/** @param {import("../frame/demo.js").Run} run @param {Way} way @param {number} round */
 async function askOnce(run, { key, address }, round) {
   const url = address(run);
   const before = took;
@@ -93,7 +93,7 @@ async function askOnce(run, { key, address }, round) {
   run.lanes.number(key, inMs(median), `median of ${n}`);
 }
 
-/** What the second write costs, once enough has come. @param {import("../shared/demo.js").Run} run */
+/** What the second write costs, once enough has come. @param {import("../frame/demo.js").Run} run */
 function judge(run) {
   const [one, two, nodelay] = WAYS.map(({ key }) => summarize(took.get(key) ?? []));
   const n = Math.min(one.n, two.n, nodelay.n);

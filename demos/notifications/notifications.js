@@ -6,12 +6,12 @@
  * connections are opened: one hears alerts, the other hears nothing, so that silence can be measured by itself.
  */
 
-import { Demo, find, TRANSPORTS } from "../shared/demo.js";
-import { Publisher } from "../shared/publisher.js";
-import { inBytes } from "../shared/statistics.js";
+import { Demo, find, TRANSPORTS } from "../frame/demo.js";
+import { Publisher } from "../frame/publisher.js";
+import { inBytes } from "../frame/statistics.js";
 import { eventSource, longPoll, webSocket } from "./subscribers.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run */
+/** @typedef {import("../frame/demo.js").Run} Run */
 /** @typedef {{ bytes: number, packets: number }} Cost */
 
 /** Between two alerts here, in ms. It stands for a minute. */
@@ -37,7 +37,7 @@ const SUBSCRIBERS = { websocket: webSocket, sse: eventSource, "long-poll": longP
 class Listener {
   isOpen = false;
   /** The number of the newest alert. */ last = 0;
-  /** The mark in which it stands. @type {import("../shared/lanes.js").Mark & { first: number } | null} */ mark = null;
+  /** The mark in which it stands. @type {import("../frame/lanes.js").Mark & { first: number } | null} */ mark = null;
   heard = 0;
   missed = 0;
 }
@@ -103,7 +103,7 @@ async function learnHeartbeat(run) {
 
 /**
  * @param {Run} run
- * @param {import("../shared/link.js").Link} link
+ * @param {import("../frame/link.js").Link} link
  * @param {string} channel
  * @param {(transport: string) => import("./subscribers.js").Ears} ears
  */

@@ -13,7 +13,7 @@
  * @typedef {(place: Place, ears: Ears) => void} Subscriber
  */
 
-import { hangUp } from "../shared/bare.js";
+import { hangUp } from "../frame/bare.js";
 
 /** How long to wait before a WebSocket is opened anew, or a failed poll is repeated, in ms. */
 const RETRY = 2_000;

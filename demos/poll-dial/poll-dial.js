@@ -6,14 +6,14 @@
  * server may hold the answer back, and how long the client pauses before it asks again.
  */
 
-import { hangUp } from "../shared/bare.js";
-import { now } from "../shared/clock.js";
-import { Demo, find } from "../shared/demo.js";
-import { Chart } from "../shared/plot.js";
-import { Publisher } from "../shared/publisher.js";
-import { inBytes, inMs } from "../shared/statistics.js";
+import { hangUp } from "../frame/bare.js";
+import { now } from "../frame/clock.js";
+import { Demo, find } from "../frame/demo.js";
+import { Chart } from "../frame/plot.js";
+import { Publisher } from "../frame/publisher.js";
+import { inBytes, inMs } from "../frame/statistics.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run @typedef {import("../shared/link.js").Link} Link */
+/** @typedef {import("../frame/demo.js").Run} Run @typedef {import("../frame/link.js").Link} Link */
 
 /** For how long a request of long-polling may be held, in ms: below the time-outs of common proxies. */
 const HOLD = 25_000;
@@ -240,7 +240,7 @@ async function report(run) {
   await drawPrices(run);
 }
 
-/** @param {import("../shared/link.js").Traffic} [traffic] */
+/** @param {import("../frame/link.js").Traffic} [traffic] */
 function sumOf(traffic) {
   return traffic ? { requests: traffic.exchanges, bytes: traffic.up.bytes + traffic.down.bytes } : { requests: 0, bytes: 0 };
 }

@@ -6,13 +6,13 @@
  * so the bytes are the same on a slow machine.
  */
 
-import { listen } from "../shared/bare.js";
-import { Demo, find, TRANSPORTS } from "../shared/demo.js";
-import { Chart } from "../shared/plot.js";
-import { inBytes } from "../shared/statistics.js";
+import { listen } from "../frame/bare.js";
+import { Demo, find, TRANSPORTS } from "../frame/demo.js";
+import { Chart } from "../frame/plot.js";
+import { inBytes } from "../frame/statistics.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run */
-/** @typedef {import("../shared/link.js").Traffic} Traffic */
+/** @typedef {import("../frame/demo.js").Run} Run */
+/** @typedef {import("../frame/link.js").Traffic} Traffic */
 /**
  * What so many lists cost over one transport.
  *

@@ -6,10 +6,10 @@
  * sender that is late makes all three look slow, not fast, and the page says when it was.
  */
 
-import { Demo, find, TRANSPORTS } from "../shared/demo.js";
-import { Chart } from "../shared/plot.js";
-import { Publisher } from "../shared/publisher.js";
-import { inBytes, inMs, quantile, summarize } from "../shared/statistics.js";
+import { Demo, find, TRANSPORTS } from "../frame/demo.js";
+import { Chart } from "../frame/plot.js";
+import { Publisher } from "../frame/publisher.js";
+import { inBytes, inMs, quantile, summarize } from "../frame/statistics.js";
 import { Racer } from "./racer.js";
 
 /** Messages that arrive while connections are still young are not counted, in ms. */
@@ -60,7 +60,7 @@ new Demo({ name: "race", unit: "ms", prepare: () => chart.prepare() })
 
 /** @type {Publisher | undefined} */ let publisher;
 /** @type {Map<string, Racer>} */ let racers = new Map();
-/** What the lab had counted when the bill began. @type {Record<string, import("../shared/link.js").Traffic> | null} */
+/** What the lab had counted when the bill began. @type {Record<string, import("../frame/link.js").Traffic> | null} */
 let before = null;
 /** How many messages each transport had brought by then. @type {Map<string, number>} */ let broughtBefore = new Map();
 let measuresFrom = Infinity;
@@ -72,7 +72,7 @@ function measureAnew() {
   for (const racer of racers.values()) racer.countAnew(WARM_UP);
 }
 
-/** @param {import("../shared/demo.js").Run} run @param {string} transport */
+/** @param {import("../frame/demo.js").Run} run @param {string} transport */
 function race(run, transport) {
   const url = run.link.url(`channels/${run.channel}`);
   const racer = new Racer(url, /** @type {import("../../client/fallcast.js").Transport} */ (transport), { signal: run.signal });
@@ -88,7 +88,7 @@ function race(run, transport) {
   return racer;
 }
 
-/** @param {import("../shared/demo.js").Run} run */
+/** @param {import("../frame/demo.js").Run} run */
 async function report(run) {
   if (performance.now() < measuresFrom) return;
   const traffic = await run.link.traffic();
@@ -160,7 +160,7 @@ function distribution(name, values, color) {
   return { name, x: shares.map((share) => quantile(sorted, share)), y: shares, mode: "lines", line };
 }
 
-/** Who is behind, once enough has come. @param {import("../shared/demo.js").Run} run */
+/** Who is behind, once enough has come. @param {import("../frame/demo.js").Run} run */
 function judge(run) {
   const means = [...racers].map(([transport, { latencies }]) => ({
     transport,

@@ -5,7 +5,7 @@
  */
 
 import { connect } from "../../client/fallcast.js";
-import { now } from "../shared/clock.js";
+import { now } from "../frame/clock.js";
 
 /**
  * One message as it arrived.

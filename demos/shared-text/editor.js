@@ -7,12 +7,12 @@
  */
 
 import { connect } from "../../client/fallcast.js";
-import { now } from "../shared/clock.js";
+import { now } from "../frame/clock.js";
 import { decode, encode, Sequence } from "./sequence.js";
 
 /** @typedef {import("./sequence.js").Id} Id @typedef {import("./sequence.js").Operation} Operation */
 
-/** @typedef {import("../../client/fallcast.js").Transport} Transport @typedef {import("../shared/link.js").Link} Link */
+/** @typedef {import("../../client/fallcast.js").Transport} Transport @typedef {import("../frame/link.js").Link} Link */
 
 export class Editor {
   #element;
@@ -34,7 +34,7 @@ export class Editor {
   /** Hears of letters that were written here. @type {(letters: Id[]) => void} */ onTyped = () => {};
 
   /**
-   * @param {import("../shared/demo.js").Run} run
+   * @param {import("../frame/demo.js").Run} run
    * @param {{ transport: Transport, link: Link, site: number }} seat
    * @param {Map<number, string>} colors by which those who write at this page are told apart
    */

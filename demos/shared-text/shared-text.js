@@ -6,13 +6,13 @@
  * typed and those that are there. How a screen works is in editor.js, and why letters find their place in sequence.js.
  */
 
-import { now } from "../shared/clock.js";
-import { Demo, find, TRANSPORTS } from "../shared/demo.js";
-import { inMs, summarize } from "../shared/statistics.js";
+import { now } from "../frame/clock.js";
+import { Demo, find, TRANSPORTS } from "../frame/demo.js";
+import { inMs, summarize } from "../frame/statistics.js";
 import { Editor } from "./editor.js";
 
-/** @typedef {import("../shared/link.js").Link} Link */
-/** @typedef {import("../shared/demo.js").Run} Run @typedef {import("./sequence.js").Id} Id */
+/** @typedef {import("../frame/link.js").Link} Link */
+/** @typedef {import("../frame/demo.js").Run} Run @typedef {import("./sequence.js").Id} Id */
 
 /** When nothing has changed for two round trips and this much more, all has arrived, in ms. */
 const QUIET = 500;

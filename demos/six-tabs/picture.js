@@ -1,7 +1,7 @@
 // @ts-check
 /** A picture that is loaded again and again, each time under an address of its own, with the time that it takes. */
 
-import { inMs } from "../shared/statistics.js";
+import { inMs } from "../frame/statistics.js";
 
 /** Below this, in ms, nobody would call it waiting. */
 const NOTICEABLE = 300;

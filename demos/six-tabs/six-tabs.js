@@ -9,13 +9,13 @@
  * picture use the main port; otherwise the page would hang along with what it shows.
  */
 
-import { Demo, find, TRANSPORTS } from "../shared/demo.js";
-import { inMs, summarize } from "../shared/statistics.js";
+import { Demo, find, TRANSPORTS } from "../frame/demo.js";
+import { inMs, summarize } from "../frame/statistics.js";
 import { Picture } from "./picture.js";
 import { Stream } from "./streams.js";
 
 /** @typedef {import("./streams.js").Kind} Kind */
-/** @typedef {import("../shared/demo.js").Run} Run */
+/** @typedef {import("../frame/demo.js").Run} Run */
 /** @typedef {{ kind: Kind, open: number, hangs: boolean, waited: number }} Finding */
 
 /** How often the other port is asked for its picture, in ms. */
@@ -39,7 +39,7 @@ const PICTURE = "demos/six-tabs/picture.svg";
 /** The tabs that are open, with their tab above the page and their bar in the lane. */
 class Tabs {
   #list = find(".tabs", HTMLElement);
-  /** @type {{ stream: Stream, tab: HTMLElement, bar: import("../shared/lanes.js").Bar }[]} */ #open = [];
+  /** @type {{ stream: Stream, tab: HTMLElement, bar: import("../frame/lanes.js").Bar }[]} */ #open = [];
   /** @type {HTMLElement | null} */ #waiting = null;
 
   /** @param {Run} run @param {string} cursor where the polls begin */

@@ -5,7 +5,7 @@
  * What to look at: each of the three is one line of code, and looks as harmless as the others.
  */
 
-import { hangUp } from "../shared/bare.js";
+import { hangUp } from "../frame/bare.js";
 
 /** @typedef {"websocket" | "sse" | "long-poll"} Kind */
 

@@ -7,13 +7,13 @@
  */
 
 import { connect } from "../../client/fallcast.js";
-import { now } from "../shared/clock.js";
-import { Demo, find, TRANSPORTS } from "../shared/demo.js";
-import { Chart } from "../shared/plot.js";
-import { Publisher } from "../shared/publisher.js";
-import { inBytes } from "../shared/statistics.js";
+import { now } from "../frame/clock.js";
+import { Demo, find, TRANSPORTS } from "../frame/demo.js";
+import { Chart } from "../frame/plot.js";
+import { Publisher } from "../frame/publisher.js";
+import { inBytes } from "../frame/statistics.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run */
+/** @typedef {import("../frame/demo.js").Run} Run */
 /** @typedef {{ resident_bytes: number | null, log_bytes: number }} Vitals */
 /**
  * @typedef {{ at: number, memory: number, queues: number, log: number }} Point in seconds and bytes, since the readers are slow
@@ -38,7 +38,7 @@ const NOISE = 1_000_000;
 const LABEL = 4_000;
 
 const SLOW = TRANSPORTS.map(({ key, title }) => ({ key, title: `Slow ${title === "Long-poll" ? "long-poll" : title}` }));
-/** @type {import("../shared/lanes.js").Lane} */
+/** @type {import("../frame/lanes.js").Lane} */
 const FAST = { key: "fast", title: "Fast reader", look: "other" };
 
 const chart = new Chart(find("#memory", HTMLElement), {

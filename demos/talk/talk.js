@@ -7,12 +7,12 @@
  */
 
 import { connect } from "../../client/fallcast.js";
-import { now } from "../shared/clock.js";
-import { Demo, TRANSPORTS } from "../shared/demo.js";
-import { inBytes, inMs, summarize } from "../shared/statistics.js";
-import { fillRow } from "../shared/table.js";
+import { now } from "../frame/clock.js";
+import { Demo, TRANSPORTS } from "../frame/demo.js";
+import { inBytes, inMs, summarize } from "../frame/statistics.js";
+import { fillRow } from "../frame/table.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run @typedef {import("../../client/fallcast.js").Transport} Transport */
+/** @typedef {import("../frame/demo.js").Run} Run @typedef {import("../../client/fallcast.js").Transport} Transport */
 
 /** Messages that are sent while connections are still young are drawn, but not counted, in ms. */
 const WARM_UP = 1_500;
@@ -41,7 +41,7 @@ class Conversation {
   #partner;
   #run;
 
-  /** @param {Run} run @param {Transport} transport @param {import("../shared/link.js").Link} link its own, so that its bytes are counted apart */
+  /** @param {Run} run @param {Transport} transport @param {import("../frame/link.js").Link} link its own, so that its bytes are counted apart */
   constructor(run, transport, link) {
     this.#run = run;
     this.transport = transport;

@@ -6,7 +6,7 @@
  * subscriber gets is a matter of the channel that it chooses.
  */
 
-import { now } from "../shared/clock.js";
+import { now } from "../frame/clock.js";
 
 /** How often the worker looks what is due, in ms. */
 const STEP = 4;

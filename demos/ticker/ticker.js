@@ -6,15 +6,15 @@
  * whether something comes or not: a board that gets nothing at all does not look fresh.
  */
 
-import { listen } from "../shared/bare.js";
-import { now } from "../shared/clock.js";
-import { Demo, find, TRANSPORTS } from "../shared/demo.js";
-import { inBytes, inMs, summarize } from "../shared/statistics.js";
-import { fillRow } from "../shared/table.js";
+import { listen } from "../frame/bare.js";
+import { now } from "../frame/clock.js";
+import { Demo, find, TRANSPORTS } from "../frame/demo.js";
+import { inBytes, inMs, summarize } from "../frame/statistics.js";
+import { fillRow } from "../frame/table.js";
 import { Board } from "./board.js";
 import { Market } from "./market.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run */
+/** @typedef {import("../frame/demo.js").Run} Run */
 /** @typedef {"each" | "batch" | "latest"} Mode */
 /**
  * What was measured while one thing was sent.

@@ -5,7 +5,7 @@
  * What to look at: `#resume`. All that a reader needs to go on without a hole is the id of the last word.
  */
 
-import { below, hangUp } from "../shared/bare.js";
+import { below, hangUp } from "../frame/bare.js";
 
 /** How long a reader that has to reconnect by itself waits, in ms. */
 const PAUSE = 500;

@@ -6,12 +6,12 @@
  * came twice from a new one.
  */
 
-import { hangUp } from "../shared/bare.js";
-import { Demo, find, TRANSPORTS } from "../shared/demo.js";
-import { inMs } from "../shared/statistics.js";
+import { hangUp } from "../frame/bare.js";
+import { Demo, find, TRANSPORTS } from "../frame/demo.js";
+import { inMs } from "../frame/statistics.js";
 import { Reader } from "./reader.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run */
+/** @typedef {import("../frame/demo.js").Run} Run */
 /** @typedef {{ index: number, of: number, word: string }} Word */
 
 /** What is written. It counts, so that a hole shows without being marked. */

@@ -7,7 +7,7 @@
  */
 
 import { connect, PublishError } from "../../client/fallcast.js";
-import { hangUp } from "../shared/bare.js";
+import { hangUp } from "../frame/bare.js";
 
 /** How long a closed WebSocket waits before it is opened again, in ms. */
 const AGAIN = 1_000;

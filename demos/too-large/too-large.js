@@ -6,15 +6,15 @@
  * which lane others are missing that have nothing to do with it.
  */
 
-import { listen } from "../shared/bare.js";
-import { now } from "../shared/clock.js";
-import { Demo, find, TRANSPORTS } from "../shared/demo.js";
-import { Ledger } from "../shared/ledger.js";
-import { Publisher } from "../shared/publisher.js";
-import { inMs } from "../shared/statistics.js";
+import { listen } from "../frame/bare.js";
+import { now } from "../frame/clock.js";
+import { Demo, find, TRANSPORTS } from "../frame/demo.js";
+import { Ledger } from "../frame/ledger.js";
+import { Publisher } from "../frame/publisher.js";
+import { inMs } from "../frame/statistics.js";
 import { bareWebSocket, byPost, clientOnWebSocket } from "./senders.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run */
+/** @typedef {import("../frame/demo.js").Run} Run */
 /** @typedef {import("./senders.js").Told} Told */
 
 /** Small messages a second. */

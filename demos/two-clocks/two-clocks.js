@@ -7,12 +7,12 @@
  * delays and directly, and the second one shows by how much the first one errs.
  */
 
-import { hangUp } from "../shared/bare.js";
-import { now } from "../shared/clock.js";
-import { Demo, find, randomName } from "../shared/demo.js";
+import { hangUp } from "../frame/bare.js";
+import { now } from "../frame/clock.js";
+import { Demo, find, randomName } from "../frame/demo.js";
 import { Diagram, signed } from "./diagram.js";
 
-/** @typedef {import("../shared/demo.js").Run} Run */
+/** @typedef {import("../frame/demo.js").Run} Run */
 
 /**
  * One message there and back, in ms since 1970.

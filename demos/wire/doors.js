@@ -5,7 +5,7 @@
  * @module doors
  */
 
-import { below, hangUp } from "../shared/bare.js";
+import { below, hangUp } from "../frame/bare.js";
 
 /** How long a poll that failed waits before it asks again, in ms. */
 const PAUSE = 500;

@@ -8,7 +8,7 @@
  */
 
 import { connect } from "../../client/fallcast.js";
-import { Demo, find, TRANSPORTS } from "../shared/demo.js";
+import { Demo, find, TRANSPORTS } from "../frame/demo.js";
 import { Annotator } from "./annotate.js";
 import { Costs } from "./costs.js";
 import { openDoors } from "./doors.js";
@@ -53,7 +53,7 @@ new Demo({ name: "wire", lanes: [], isTimed: false })
     await session.begin();
   });
 
-/** The recording outlives the run, so it can be saved afterwards. @param {import("../shared/demo.js").Run} run */
+/** The recording outlives the run, so it can be saved afterwards. @param {import("../frame/demo.js").Run} run */
 function offerRecording(run) {
   for (const form of /** @type {const} */ (["pcapng", "json"])) {
     const link = find(`#${form}`, HTMLAnchorElement);
@@ -73,7 +73,7 @@ class Session {
   /** @type {WebSocket | undefined} */ #socket;
   #settling = 0;
 
-  /** @param {import("../shared/demo.js").Run} run */
+  /** @param {import("../frame/demo.js").Run} run */
   constructor(run) {
     this.#run = run;
     run.signal.addEventListener("abort", () => this.#end());

@@ -45,8 +45,8 @@ const MODULE: &str = concat!(
 
 /// The addresses of the library.
 pub fn routes(app: &mut web::ServiceConfig) {
-    app.service(readable("/demos/shared/plotly.min.js", library))
-        .service(readable("/demos/shared/plotly-url.js", module));
+    app.service(readable("/demos/frame/plotly.min.js", library))
+        .service(readable("/demos/frame/plotly-url.js", module));
 }
 
 async fn module(request: HttpRequest) -> HttpResponse {

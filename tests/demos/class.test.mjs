@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 
 import { startBrowser } from "../browser/support/browser.mjs";
 import { HANG_GUARD, Server } from "../foreign/support/server.mjs";
-import { DemoPage } from "../browser/support/demo.mjs";
+import { DemoPage } from "./support/demo.mjs";
 
 const PUPILS = 39;
 const LANES = ["websocket", "sse", "long-poll"];

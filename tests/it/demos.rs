@@ -9,8 +9,8 @@ use crate::harness::{Reader, Request, Response, Subscription, TestServer, Transp
 const DEMO_FILES: [(&str, &str); 4] = [
     ("/demos/", "text/html; charset=utf-8"),
     ("/demos/race/", "text/html; charset=utf-8"),
-    ("/demos/shared/demo.js", "text/javascript; charset=utf-8"),
-    ("/demos/shared/demo.css", "text/css; charset=utf-8"),
+    ("/demos/frame/demo.js", "text/javascript; charset=utf-8"),
+    ("/demos/frame/demo.css", "text/css; charset=utf-8"),
 ];
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn what_is_in_no_demo_is_not_found_and_a_page_takes_no_post() {
     let server = TestServer::spawn(&[]);
 
     for name in
-        ["nothing", "nothing/", "shared", "shared/", "../Cargo.toml", "%2e%2e/Cargo.toml", "race/../../Cargo.toml"]
+        ["nothing", "nothing/", "frame", "frame/", "../Cargo.toml", "%2e%2e/Cargo.toml", "race/../../Cargo.toml"]
     {
         let response = server.get(&format!("/demos/{name}")).await;
         assert_eq!((response.status(), response.text()), (404, "There is nothing here.\n"), "{name}");
@@ -140,10 +140,10 @@ async fn a_page_cannot_be_made_to_allow_what_stands_in_a_made_up_host() {
 
 /// The address of plotly.js, as the demos import it.
 async fn plotly(server: &TestServer) -> String {
-    let module = server.get("/demos/shared/plotly-url.js").await;
+    let module = server.get("/demos/frame/plotly-url.js").await;
     assert_eq!(module.header("Content-Type"), Some("text/javascript; charset=utf-8"));
     let address = module.text().split("export const url = \"./").nth(1).and_then(|rest| rest.split('"').next());
-    format!("/demos/shared/{}", address.expect("the module exports an address beside its own"))
+    format!("/demos/frame/{}", address.expect("the module exports an address beside its own"))
 }
 
 async fn encoded(server: &TestServer, target: &str, accepted: &str) -> Response {

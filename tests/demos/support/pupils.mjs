@@ -8,7 +8,7 @@
 
 import { WebSocket } from "ws";
 
-import { now } from "../../../demos/shared/clock.js";
+import { now } from "../../../demos/frame/clock.js";
 import { Racer } from "../../../demos/race/racer.js";
 
 const [origin, lab, count] = process.argv.slice(2);

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
 import { HANG_GUARD, Server } from "../foreign/support/server.mjs";
-import { startBrowser } from "./support/browser.mjs";
+import { startBrowser } from "../browser/support/browser.mjs";
 import { DemoPage } from "./support/demo.mjs";
 
 const browser = await startBrowser();

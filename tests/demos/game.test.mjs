@@ -7,7 +7,7 @@ import { after, test } from "node:test";
 
 import { connect } from "../../client/fallcast.js";
 import { HANG_GUARD, Server } from "../foreign/support/server.mjs";
-import { startBrowser } from "./support/browser.mjs";
+import { startBrowser } from "../browser/support/browser.mjs";
 import { DemoPage } from "./support/demo.mjs";
 
 const browser = await startBrowser();

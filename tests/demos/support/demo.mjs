@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 
-import { openPage } from "./browser.mjs";
+import { openPage } from "../../browser/support/browser.mjs";
 
 /** Where the pictures of a run are left to be looked at. */
 const PICTURES = new URL("../../../target/screenshots/", import.meta.url);
