@@ -45,6 +45,9 @@ for (const { name, question } of listed) {
     assert.ok(await page.locator(".lesson").first().isHidden());
     const knobs = await page.locator(".knobs [name]").evaluateAll((inputs) => new Set(inputs.map((input) => input.name)).size);
     assert.ok(knobs <= 3, `${knobs} knobs`);
+    assert.ok((await page.locator("[data-save]").count()) > 0, "the raw samples can be saved");
+    assert.ok((await page.locator('.sources a[href$=".js"]').count()) > 0, "the code is a click away");
+    assert.ok((await page.locator('.sources a[href*="/book/"]').count()) > 0, "and so is a chapter");
     await placeBetByKeyboard();
     assert.deepEqual(await deadLinks(), []);
     assert.deepEqual(faults, []);
