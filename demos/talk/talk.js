@@ -17,8 +17,11 @@ import { fillRow } from "../frame/table.js";
 /** Messages that are sent while connections are still young are drawn, but not counted, in ms. */
 const WARM_UP = 1_500;
 
-/** How many messages of each client must have found their way free before the page says what a POST adds. */
+/** How many messages must have found their way free, of each kind, before the page says what a POST adds. */
 const ENOUGH = 40;
+
+/** After so many POSTs, too few of which found their way free, the page says why there is no answer. */
+const TOO_MANY = 200;
 
 /** How many of the newest messages the figures are about, at most. */
 const MOST_COUNTED = 10_000;
@@ -181,9 +184,12 @@ function judge(run) {
   const [socket, ...posting] = conversations.values();
   const [frames, posts] = [summarize(socket.free), summarize(posting.flatMap(({ free }) => free))];
   if (!run.isAsBet("rate", "delay")) return tellAll(run, socket, posting);
-  if (frames.n < ENOUGH || posting.some(({ free }) => free.length < ENOUGH)) return;
-  const more = posts.median - frames.median;
   const queued = posting.reduce((sum, { times, free }) => sum + times.up.length - free.length, 0);
+  if (frames.n < ENOUGH || posts.n < ENOUGH) {
+    if (queued > TOO_MANY) run.say("Most POSTs wait for the one before them: this machine is too busy to decide the bet.");
+    return;
+  }
+  const more = posts.median - frames.median;
   const text =
     `A POST took ${inMs(posts.median)} up (N = ${posts.n}), a WebSocket's message ${inMs(frames.median)} (N = ${frames.n}): ` +
     `${inMs(Math.abs(more))} ${more < 0 ? "less" : "more"}. Left out: ${queued} POSTs that waited for the one before.`;
