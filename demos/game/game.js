@@ -9,6 +9,7 @@
 import { now } from "../frame/clock.js";
 import { Demo, find, randomName, TRANSPORTS } from "../frame/demo.js";
 import { inMs, quantile, summarize } from "../frame/statistics.js";
+import { fillRow } from "../frame/table.js";
 import { distance, Dot, drawField } from "./field.js";
 import { Player } from "./player.js";
 
@@ -194,9 +195,7 @@ function judge(run, damages) {
 /** @param {string} transport @param {Damage} damage */
 function showDamage(transport, { sent, came, oldest, farthest, replaced }) {
   const cells = [sent.size, came, replaced, came ? inMs(oldest) : "–", `${Math.round(100 * farthest)} % of the field`];
-  const row = find(`[data-row="${transport}"]`, HTMLTableRowElement);
-  const name = /** @type {Node} */ (row.firstElementChild);
-  row.replaceChildren(name, ...cells.map((text) => Object.assign(document.createElement("td"), { textContent: String(text) })));
+  fillRow(transport, cells);
 }
 
 // --- what is shown ---

@@ -9,6 +9,7 @@
 import { Demo, find, TRANSPORTS } from "../frame/demo.js";
 import { Publisher } from "../frame/publisher.js";
 import { inBytes } from "../frame/statistics.js";
+import { fillRow } from "../frame/table.js";
 import { eventSource, longPoll, webSocket } from "./subscribers.js";
 
 /** @typedef {import("../frame/demo.js").Run} Run */
@@ -281,9 +282,7 @@ function showBill(run, bill, { heard, missed }, alerts) {
     hour ? share(hour.silence.packets, hour.packets) : "–",
     `${missed} of ${heard + missed}`,
   ];
-  const row = find(`[data-row="${bill.transport}"]`, HTMLTableRowElement);
-  const name = /** @type {Node} */ (row.firstElementChild);
-  row.replaceChildren(name, ...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
+  fillRow(bill.transport, cells);
   const missing = `${missed} of ${heard + missed} alerts missed`;
   if (hour) run.lanes.number(bill.transport, inBytes(hour.bytes), `an hour, computed; ${missing}`);
   else run.lanes.number(bill.transport, String(missed), `of ${heard + missed} alerts missed`);

@@ -12,6 +12,7 @@ import { Demo, find } from "../frame/demo.js";
 import { Chart } from "../frame/plot.js";
 import { Publisher } from "../frame/publisher.js";
 import { inBytes, inMs } from "../frame/statistics.js";
+import { fillRow } from "../frame/table.js";
 
 /** @typedef {import("../frame/demo.js").Run} Run @typedef {import("../frame/link.js").Link} Link */
 
@@ -252,9 +253,7 @@ function showRow(run, lane, { ages, mean, answers, inVain, bill }) {
   run.lanes.number(lane, inMs(mean), `old on average, N = ${ages.length}; ${requests} requests a minute`);
   const vain = answers > 0 ? `${Math.round((100 * inVain) / answers)} %` : "–";
   const cells = [ages.length, inMs(mean), inMs(Math.max(...ages)), requests, vain, inBytes(bill.bytes)];
-  const row = find(`[data-row="${lane}"]`, HTMLTableRowElement);
-  const name = /** @type {Node} */ (row.firstElementChild);
-  row.replaceChildren(name, ...cells.map((cell) => Object.assign(document.createElement("td"), { textContent: String(cell) })));
+  fillRow(lane, cells);
 }
 
 /** @param {Run} run */

@@ -10,6 +10,7 @@ import { listen } from "../frame/bare.js";
 import { Demo, find, TRANSPORTS } from "../frame/demo.js";
 import { Chart } from "../frame/plot.js";
 import { inBytes } from "../frame/statistics.js";
+import { fillRow } from "../frame/table.js";
 
 /** @typedef {import("../frame/demo.js").Run} Run */
 /** @typedef {import("../frame/link.js").Traffic} Traffic */
@@ -208,9 +209,7 @@ function showRow(transport, { lists, bytes, up, down, packets, requests, connect
     String(requests),
     String(connections),
   ];
-  const row = find(`[data-row="${transport}"]`, HTMLTableRowElement);
-  const name = /** @type {Node} */ (row.firstElementChild);
-  row.replaceChildren(name, ...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
+  fillRow(transport, cells);
 }
 
 /** @param {Run} run @param {Map<string, Bill>} bills @param {number} size @param {number} batch */

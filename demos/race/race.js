@@ -10,6 +10,7 @@ import { Demo, find, TRANSPORTS } from "../frame/demo.js";
 import { Chart } from "../frame/plot.js";
 import { Publisher } from "../frame/publisher.js";
 import { inBytes, inMs, quantile, summarize } from "../frame/statistics.js";
+import { fillRow } from "../frame/table.js";
 import { Racer } from "./racer.js";
 
 /** Messages that arrive while connections are still young are not counted, in ms. */
@@ -140,9 +141,7 @@ function showRow(transport, racer, { requests, bytes }) {
     billed > 0 ? (requests / billed).toFixed(2) : "–",
     `${racer.lost}, ${racer.repeated}`,
   ];
-  const row = find(`[data-row="${transport}"]`, HTMLTableRowElement);
-  const name = /** @type {Node} */ (row.firstElementChild);
-  row.replaceChildren(name, ...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
+  fillRow(transport, cells);
 }
 
 /**

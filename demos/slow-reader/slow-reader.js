@@ -12,6 +12,7 @@ import { Demo, find, TRANSPORTS } from "../frame/demo.js";
 import { Chart } from "../frame/plot.js";
 import { Publisher } from "../frame/publisher.js";
 import { inBytes } from "../frame/statistics.js";
+import { fillRow } from "../frame/table.js";
 
 /** @typedef {import("../frame/demo.js").Run} Run */
 /** @typedef {{ resident_bytes: number | null, log_bytes: number }} Vitals */
@@ -284,9 +285,6 @@ async function measure(run) {
 
 function showRows() {
   for (const [key, { read, missed, gaps, worst }] of readers) {
-    const row = find(`[data-row="${key}"]`, HTMLTableRowElement);
-    const cells = [read, missed, gaps, `${worst.toFixed(1)} s`].map((value) => value.toLocaleString("en"));
-    const name = /** @type {Node} */ (row.firstElementChild);
-    row.replaceChildren(name, ...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
+    fillRow(key, [read, missed, gaps, `${worst.toFixed(1)} s`].map((value) => value.toLocaleString("en")));
   }
 }

@@ -9,6 +9,7 @@
 import { hangUp } from "../frame/bare.js";
 import { Demo, find, TRANSPORTS } from "../frame/demo.js";
 import { inMs } from "../frame/statistics.js";
+import { fillRow } from "../frame/table.js";
 import { Reader } from "./reader.js";
 
 /** @typedef {import("../frame/demo.js").Run} Run */
@@ -244,7 +245,5 @@ function showCounts(sheet, isOver = false) {
     silence > 0 ? inMs(silence) : "–",
     isOver ? (sheet.isWhole ? "whole" : "broken") : "is being written",
   ];
-  const row = find(`[data-row="${sheet.transport}"]`, HTMLTableRowElement);
-  const name = /** @type {Node} */ (row.firstElementChild);
-  row.replaceChildren(name, ...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
+  fillRow(sheet.transport, cells);
 }
