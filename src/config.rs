@@ -104,6 +104,30 @@ pub enum LogFormat {
     Json,
 }
 
+/// How a message goes from the log to a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Delivery {
+    /// Directly where it can be, through response bodies elsewhere.
+    #[default]
+    Auto,
+    /// Directly: the socket of a plain HTTP/1.1 subscriber leaves the framework. On Linux.
+    Direct,
+    /// Through the response bodies of the framework, always.
+    Streaming,
+}
+
+impl Delivery {
+    /// Whether sockets may leave the framework on this system.
+    #[must_use]
+    pub const fn may_be_direct(self) -> bool {
+        match self {
+            Self::Auto | Self::Direct => cfg!(target_os = "linux"),
+            Self::Streaming => false,
+        }
+    }
+}
+
 /// Where the lab listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LabPort {
@@ -187,6 +211,10 @@ settings! {
     /// Run so many worker threads.
     #[arg(value_name = "N", help_heading = "Listening")]
     workers: usize = std::thread::available_parallelism().map_or(1, usize::from), "one per core", "FALLCAST_WORKERS";
+
+    /// Deliver directly, which leaves an idle subscriber a few hundred bytes, or streaming, through the framework; auto is directly where it can be.
+    #[arg(value_name = "WAY", help_heading = "Listening")]
+    delivery: Delivery = Delivery::Auto, "auto", "FALLCAST_DELIVERY";
 
     /// A certificate chain in PEM. With it the server speaks HTTPS, and HTTP/2 to whoever can.
     #[arg(value_name = "FILE", help_heading = "Listening")]

@@ -5,11 +5,12 @@ mod announce;
 mod lab;
 mod listen;
 mod tls;
+mod workers;
 
 use std::{io, sync::Arc, time::Duration};
 
 use actix_web::{
-    App, HttpServer,
+    App,
     body::MessageBody,
     dev::{Server, ServerHandle, ServiceRequest, ServiceResponse},
     http::header,
@@ -37,6 +38,7 @@ pub use listen::Listeners;
 use accept::Reception;
 use lab::Lab;
 use tls::Identity;
+use workers::Workers;
 
 /// Descriptors that are not for clients: listeners, files, the runtime's own.
 const RESERVED_DESCRIPTORS: u64 = 128;
@@ -129,30 +131,17 @@ fn start(
             .default_service(web::to(transport::not_found))
     };
     let reception = Reception::new(state.guard.connections(), config.stall_timeout.0, inner_door);
-    let mut server = HttpServer::new(app)
-        .workers(config.workers)
-        // Without it small writes wait for the peer's delayed acknowledgment: 40 ms instead of 0.1.
-        .tcp_nodelay(true)
-        .keep_alive(config.keep_alive.0)
-        .client_request_timeout(config.request_timeout.0)
-        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-        // A client that is gone must free its parked poll at once.
-        .h1_allow_half_closed(false)
-        // The limit is kept by `guard`, which says why; this one only keeps descriptors from running out.
-        .max_connections(state.guard.connections().max().div_ceil(config.workers) + REFUSED_AT_ONCE)
-        .on_connect(move |io, data| reception.take_in(io, data))
-        .shutdown_timeout(0)
-        .disable_signals();
+    let mut workers = Workers::new(config, state, reception, app);
     for listener in listeners.take_sockets()? {
-        server = match tls {
-            Some(identity) => server.listen_rustls_0_23(listener, identity.config.clone())?,
-            None => server.listen(listener)?,
+        workers = match tls {
+            Some(identity) => workers.listen_tls(listener, identity)?,
+            None => workers.listen(listener)?,
         };
     }
     if let Some(door) = inner_door {
-        server = server.listen(door.take_socket()?)?;
+        workers = workers.listen(door.take_socket()?)?;
     }
-    Ok(server.run())
+    Ok(workers.run())
 }
 
 /// How many connections there are descriptors for.

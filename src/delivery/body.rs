@@ -1,7 +1,7 @@
 //! Streaming delivery: a response body that yields what lies between the subscriber's position and the head.
 //!
 //! It serves SSE and the stream, over any HTTP version and with or without TLS. WebSocket has a body of its own, for it
-//! also answers what the client sends.
+//! also answers what the client sends. What such a body yields can also go to a socket without the framework between.
 
 use std::{
     pin::Pin,
@@ -18,7 +18,14 @@ use crate::{
     wire::{self, Framing, sse},
 };
 
-use super::subscription::{Next, Subscription};
+use super::{
+    direct::{Occupant, Turn},
+    fanout::Whom,
+    subscription::{Next, Subscription},
+};
+
+/// How much a peer may send that is not asked for. A client that has an endless response has nothing more to ask.
+const MAX_UNASKED: usize = 64 * 1024;
 
 /// The endless body of an SSE or stream response.
 #[derive(Debug)]
@@ -26,13 +33,15 @@ pub struct EventBody {
     subscription: Subscription,
     /// What has to live as long as the response does.
     _attached: Box<dyn std::fmt::Debug>,
+    /// How much the peer has sent that nobody asked for.
+    unasked: usize,
 }
 
 impl EventBody {
     /// Returns the body of a subscription. `attached` is dropped together with it.
     #[must_use]
     pub fn new(subscription: Subscription, attached: impl std::fmt::Debug + 'static) -> Self {
-        Self { subscription, _attached: Box::new(attached) }
+        Self { subscription, _attached: Box::new(attached), unasked: 0 }
     }
 
     fn encode(&self, next: Next) -> Bytes {
@@ -66,5 +75,22 @@ impl MessageBody for EventBody {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let next = ready!(Pin::new(&mut self.subscription).poll_next(context));
         Poll::Ready(next.map(|next| Ok(self.encode(next))))
+    }
+}
+
+impl Occupant for EventBody {
+    fn next(&mut self, whom: Whom<'_>) -> Turn {
+        if self.unasked > MAX_UNASKED {
+            return Turn::Drop;
+        }
+        match self.subscription.next_for(whom) {
+            Poll::Ready(Some(next)) => Turn::Send(self.encode(next)),
+            Poll::Ready(None) => Turn::End,
+            Poll::Pending => Turn::Wait,
+        }
+    }
+
+    fn hear(&mut self, bytes: &[u8]) {
+        self.unasked = self.unasked.saturating_add(bytes.len());
     }
 }

@@ -21,6 +21,7 @@ use crate::{
 use bytes::Bytes;
 
 use super::{
+    direct::Seat,
     ring::Ring,
     segment::Slice,
     worker::{Hangup, Worker},
@@ -44,8 +45,8 @@ pub struct Fanout {
 /// A subscriber's entry in the wake list.
 #[derive(Debug)]
 struct Waiter {
-    /// Whom to wake; kept from one wait to the next, for it is the same task each time.
-    waker: Option<Waker>,
+    /// Whom to wake; kept from one wait to the next, for it is the same each time.
+    whom: Option<Known>,
     /// Whether it waits now. One that was woken and has not come yet is not woken again.
     is_waiting: bool,
     wants_presence: bool,
@@ -57,6 +58,41 @@ struct Waiter {
     hangup: Option<Hangup>,
 }
 // ANCHOR_END: fanout
+
+/// Who is to be told when there is news for a subscriber.
+#[derive(Clone, Copy, Debug)]
+pub enum Whom<'a> {
+    /// A task of the framework, which polls a response body.
+    Task(&'a Waker),
+    /// A seat on this worker's stage.
+    Seat(Seat),
+}
+
+/// The same, as the wake list keeps it.
+#[derive(Debug)]
+enum Known {
+    Task(Waker),
+    Seat(Seat),
+}
+
+impl Known {
+    fn is(&self, whom: Whom<'_>) -> bool {
+        match (self, whom) {
+            (Self::Task(known), Whom::Task(waker)) => known.will_wake(waker),
+            (Self::Seat(known), Whom::Seat(seat)) => *known == seat,
+            _ => false,
+        }
+    }
+}
+
+impl From<Whom<'_>> for Known {
+    fn from(whom: Whom<'_>) -> Self {
+        match whom {
+            Whom::Task(waker) => Self::Task(waker.clone()),
+            Whom::Seat(seat) => Self::Seat(seat),
+        }
+    }
+}
 
 /// What the pump hears of.
 enum News {
@@ -129,7 +165,7 @@ impl Fanout {
     /// Enters a subscriber into the wake list.
     pub(super) fn enter(&self, wants_presence: bool, hangup: Option<Hangup>) -> usize {
         let waiter = Waiter {
-            waker: None,
+            whom: None,
             is_waiting: false,
             wants_presence,
             wake_at_ms: u64::MAX,
@@ -145,13 +181,13 @@ impl Fanout {
     }
 
     /// Lets a subscriber wait for news, and for `wake_at_ms` in any case.
-    pub(super) fn wait(&self, entry: usize, waker: &Waker, wake_at_ms: u64) {
+    pub(super) fn wait(&self, entry: usize, whom: Whom<'_>, wake_at_ms: u64) {
         if let Some(waiter) = self.waiting.borrow_mut().get_mut(entry) {
             waiter.is_waiting = true;
             waiter.wake_at_ms = wake_at_ms;
-            match &mut waiter.waker {
-                Some(known) if known.will_wake(waker) => {}
-                known => *known = Some(waker.clone()),
+            match &mut waiter.whom {
+                Some(known) if known.is(whom) => {}
+                known => *known = Some(whom.into()),
             }
         }
     }
@@ -170,14 +206,18 @@ impl Fanout {
         }
     }
 
-    /// Wakes those who wait and whom the news concerns. Waking only marks a task as ready on this thread.
+    /// Wakes those who wait and whom the news concerns. Waking only marks a task or a seat as ready on this thread.
     fn wake(&self, concerns: impl Fn(&Waiter) -> bool) {
         let now = self.worker.now_ms();
         for (_, waiter) in self.waiting.borrow_mut().iter_mut() {
             if waiter.is_waiting && concerns(waiter) {
                 waiter.is_waiting = false;
                 waiter.woken_at_ms = now;
-                waiter.waker.as_ref().inspect(|waker| waker.wake_by_ref());
+                match &waiter.whom {
+                    Some(Known::Task(waker)) => waker.wake_by_ref(),
+                    Some(Known::Seat(seat)) => self.worker.call_up(*seat),
+                    None => {}
+                }
             }
         }
     }

@@ -7,6 +7,7 @@
 //! Nothing in here knows what the bytes mean.
 
 mod body;
+mod direct;
 mod fanout;
 mod ring;
 mod segment;
@@ -14,7 +15,8 @@ mod subscription;
 mod worker;
 
 pub use body::{EventBody, farewell};
-pub use fanout::{Fanout, Feed};
+pub use direct::{Boarding, Chunked, Exit, Homecoming, Occupant, Seat, Socket, Stage, Turn};
+pub use fanout::{Fanout, Feed, Whom};
 pub use ring::{Ring, Rings};
 pub use segment::{MAX_SLICE, Slice, Taken};
 pub use subscription::{Next, PresenceFrom, Start, Subscription, goodbye};

@@ -16,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    fanout::{Fanout, Feed},
+    fanout::{Fanout, Feed, Whom},
     segment::{MAX_SLICE, Slice, Taken},
     worker::{Hangup, Worker, millis},
 };
@@ -129,6 +129,12 @@ impl Subscription {
     #[must_use]
     pub fn channel(&self) -> &Arc<Channel> {
         self.fanout.channel()
+    }
+
+    /// The worker that it belongs to.
+    #[must_use]
+    pub fn worker(&self) -> &Rc<Worker> {
+        self.fanout.worker()
     }
 
     /// The framing in which events are delivered.
@@ -267,18 +273,25 @@ pub fn goodbye(reason: GoodbyeReason) -> Goodbye {
 }
 
 // ANCHOR: poll_next
-impl Stream for Subscription {
-    type Item = Next;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Next>> {
+impl Subscription {
+    /// What to send next: `Ready(None)` after the goodbye, and if there is nothing now, `whom` is told when there is.
+    pub fn next_for(&mut self, whom: Whom<'_>) -> Poll<Option<Next>> {
         if self.is_over && self.rest.is_empty() {
             return Poll::Ready(None);
         }
         if let Some(next) = self.next_now() {
             return Poll::Ready(Some(next));
         }
-        self.fanout.wait(self.entry, context.waker(), self.wake_at_ms());
+        self.fanout.wait(self.entry, whom, self.wake_at_ms());
         Poll::Pending
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Next;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Next>> {
+        self.next_for(Whom::Task(context.waker()))
     }
 }
 // ANCHOR_END: poll_next

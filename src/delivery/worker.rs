@@ -15,7 +15,11 @@ use tokio::sync::watch;
 
 use crate::{channel::Channel, metrics::Metrics};
 
-use super::{fanout::Fanout, ring::Rings};
+use super::{
+    direct::{Seat, Stage},
+    fanout::Fanout,
+    ring::Rings,
+};
 
 /// The times by which deliveries go.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +61,7 @@ pub struct Worker {
     now_ms: Cell<u64>,
     /// When the server began to drain, in this worker's milliseconds.
     draining_since_ms: Cell<Option<u64>>,
+    stage: OnceCell<Option<Rc<Stage>>>,
 }
 
 impl std::fmt::Debug for Worker {
@@ -89,6 +94,7 @@ impl Worker {
                     started: Instant::now(),
                     now_ms: Cell::new(0),
                     draining_since_ms: Cell::new(None),
+                    stage: OnceCell::new(),
                 });
                 actix_rt::spawn(run(Rc::downgrade(&worker), pace.tick(), draining.clone()));
                 worker
@@ -110,6 +116,22 @@ impl Worker {
 
     pub(super) fn forget(&self, channel: &Arc<Channel>) {
         self.fanouts.borrow_mut().remove(&Arc::as_ptr(channel).addr());
+    }
+
+    /// This worker's stage, which is built when the first socket comes; none where the system refuses what it needs.
+    #[must_use]
+    pub fn stage(&self) -> Option<&Rc<Stage>> {
+        let built = self
+            .stage
+            .get_or_init(|| Stage::build().inspect_err(|error| tracing::warn!(%error, "no direct delivery")).ok());
+        built.as_ref()
+    }
+
+    /// Calls up a seat of the stage: there is news for it.
+    pub fn call_up(&self, seat: Seat) {
+        if let Some(Some(stage)) = self.stage.get() {
+            stage.call_up(seat);
+        }
     }
 
     pub(super) const fn rings(&self) -> &Arc<Rings> {

@@ -65,7 +65,7 @@ impl Connections {
         } else {
             Verdict::Admitted
         };
-        Ticket { connections: Arc::clone(self), address, verdict, places: Arc::default() }
+        Ticket(Arc::new(Admission { connections: Arc::clone(self), address, verdict, places: Arc::default() }))
     }
 
     fn count(&self, address: IpAddr) -> usize {
@@ -86,9 +86,12 @@ impl Connections {
     }
 }
 
-/// A connection counted in. Dropping it counts the connection out.
+/// A connection counted in; a cheap clone of one handle. Dropping the last counts the connection out.
+#[derive(Clone, Debug)]
+pub struct Ticket(Arc<Admission>);
+
 #[derive(Debug)]
-pub struct Ticket {
+struct Admission {
     connections: Arc<Connections>,
     address: Option<IpAddr>,
     verdict: Verdict,
@@ -107,17 +110,17 @@ impl Ticket {
     /// Takes a place for one more subscription, if there is one left.
     #[must_use]
     pub fn place(&self) -> Option<Arc<Place>> {
-        (Arc::strong_count(&self.places) <= PLACES).then(|| Arc::clone(&self.places))
+        (Arc::strong_count(&self.0.places) <= PLACES).then(|| Arc::clone(&self.0.places))
     }
 
     /// What was decided.
     #[must_use]
-    pub const fn verdict(&self) -> Verdict {
-        self.verdict
+    pub fn verdict(&self) -> Verdict {
+        self.0.verdict
     }
 }
 
-impl Drop for Ticket {
+impl Drop for Admission {
     fn drop(&mut self) {
         self.connections.open.fetch_sub(1, Ordering::Relaxed);
         if let Some(address) = self.address {

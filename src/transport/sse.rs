@@ -11,7 +11,7 @@ use actix_web::{
 
 use crate::{
     channel::{Event, GoodbyeReason, Transport},
-    delivery::{self, EventBody},
+    delivery::{self, Boarding, Chunked, EventBody},
     wire::{self, Framing, sse},
 };
 
@@ -20,7 +20,7 @@ use super::{
     problem::Problem,
     query::{Format, Wish},
     state::State,
-    subscribe::{Opened, hangup},
+    subscribe::{Opened, exit, hangup},
 };
 
 // ANCHOR: sse
@@ -54,7 +54,7 @@ pub async fn open(request: HttpRequest, state: web::Data<State>) -> Result<HttpR
     }
     let stay = opened.announce(&state, &request);
     let subscription = opened.start(&state.worker(), framing, opening, hangup(&request));
-    Ok(endless(&request, sse::CONTENT_TYPE, EventBody::new(subscription, stay)))
+    Ok(deliver(&request, sse::CONTENT_TYPE, EventBody::new(subscription, stay)))
 }
 // ANCHOR_END: sse
 
@@ -70,6 +70,14 @@ fn turned_away(framing: Framing, reason: GoodbyeReason) -> HttpResponse {
 /// A quarter more or less, so that those who were cut off together don't come back together.
 fn jittered(retry: Duration) -> Duration {
     retry.mul_f64(0.75 + fastrand::f64() * 0.5)
+}
+
+/// A response that carries events until the subscription ends: by the socket itself if it may leave the framework.
+pub fn deliver(request: &HttpRequest, content_type: &'static str, events: EventBody) -> HttpResponse {
+    match exit(request) {
+        Some(exit) => endless(request, content_type, Boarding::new(exit, events, Chunked::boxed)),
+        None => endless(request, content_type, events),
+    }
 }
 
 /// A response that has no end of its own. HEAD gets it without a body, and so without a length.

@@ -12,7 +12,7 @@ use super::{
     channel_name,
     problem::Problem,
     query::Wish,
-    sse::endless,
+    sse::{deliver, endless},
     state::State,
     subscribe::{Opened, hangup},
 };
@@ -40,5 +40,5 @@ pub async fn open(request: HttpRequest, state: web::Data<State>) -> Result<HttpR
     }
     let stay = opened.announce(&state, &request);
     let subscription = opened.start(&state.worker(), Framing::JsonLines, opening, hangup(&request));
-    Ok(endless(&request, CONTENT_TYPE, EventBody::new(subscription, stay)))
+    Ok(deliver(&request, CONTENT_TYPE, EventBody::new(subscription, stay)))
 }

@@ -2,11 +2,14 @@
 
 use std::{rc::Rc, sync::Arc, time::Instant};
 
-use actix_web::HttpRequest;
+use actix_web::{
+    HttpRequest,
+    http::{Version, header},
+};
 
 use crate::{
     channel::{Channel, ChannelName, ClientName, Cursor, Gap, Hello, MemberId, PROTOCOL_VERSION, Transport},
-    delivery::{Hangup, PresenceFrom, Start, Subscription, Worker},
+    delivery::{Exit, Hangup, PresenceFrom, Start, Subscription, Worker},
     guard::{Action, Place, Refusal, Ticket},
     wire::Framing,
 };
@@ -143,6 +146,19 @@ pub fn millis(duration: std::time::Duration) -> u64 {
 pub fn hangup(request: &HttpRequest) -> Option<Hangup> {
     request.conn_data::<crate::server::Handle>().map(|handle| Hangup(Arc::clone(&handle.0)))
 }
+
+// ANCHOR: exit
+/// The way out of the framework for the socket of a request, if it may take it: the socket is plain, the request is of
+/// HTTP/1.1 and has no body, and nothing was sent behind it.
+///
+/// The answer must be one that lets the socket go.
+pub fn exit(request: &HttpRequest) -> Option<Exit> {
+    let headers = request.headers();
+    let has_body = headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING);
+    let exit = request.conn_data::<Exit>().filter(|_| request.version() == Version::HTTP_11 && !has_body)?;
+    exit.reserve().then(|| exit.clone())
+}
+// ANCHOR_END: exit
 
 /// A member's connection. Dropping it begins the grace after which the member has left.
 #[derive(Debug)]

@@ -125,6 +125,12 @@ pub fn close_frame(code: CloseCode, reason: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(reason.as_bytes());
 }
 
+/// Appends the answer to a peer's close frame: its own code, or none where it gave none (RFC 6455 §5.5.1).
+pub fn close_echo(code: Option<u16>, out: &mut Vec<u8>) {
+    let code = code.map(u16::to_be_bytes);
+    frame(Opcode::Close, code.as_ref().map_or(&[], |code| code), out);
+}
+
 /// The close codes that the server sends, and what a client does on seeing each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseCode {
@@ -348,6 +354,14 @@ mod tests {
         close_frame(CloseCode::Normal, &"é".repeat(100), &mut out);
         assert_eq!((out[1], out.len()), (124, 126));
         assert!(std::str::from_utf8(&out[4..]).is_ok());
+    }
+
+    #[test]
+    fn a_close_frame_is_answered_with_its_own_code_or_with_none() {
+        let mut out = Vec::new();
+        close_echo(Some(1001), &mut out);
+        close_echo(None, &mut out);
+        assert_eq!(out, b"\x88\x02\x03\xe9\x88\x00");
     }
 
     #[test]

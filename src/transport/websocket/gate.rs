@@ -1,9 +1,9 @@
-//! The gate: looks at the raw bytes of a WebSocket before the frame parser does.
+//! The gate: looks at the raw bytes of a WebSocket before the frame parser of actix-ws does.
 //!
 //! The parser behind it keeps a whole frame in memory before it checks its size, returns an error before the good messages
 //! that came with it, checks UTF-8 only when a message is complete, and keeps each fragment in memory of its own, so that a
-//! message of one-byte fragments takes hundreds of times its size. So the gate reads each head as it arrives, refuses what
-//! breaks a rule at the first byte that shows it, puts fragments together, and lets one complete frame through at a time.
+//! message of one-byte fragments takes hundreds of times its size. So the gate lets one complete message or control frame
+//! through at a time, and what breaks a rule not at all.
 
 use std::{
     pin::Pin,
@@ -12,26 +12,21 @@ use std::{
 };
 
 use actix_web::{dev::Payload, error::PayloadError};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio_stream::Stream;
 
-use super::Shared;
-use crate::{
-    delivery::Worker,
-    wire::websocket::{self, BadHead, CloseCode, FrameHead, Opcode, apply_mask, is_sendable},
+use super::{
+    Shared,
+    intake::{Arrived, Intake, Violation},
 };
-
-type Violation = (CloseCode, &'static str);
+use crate::{delivery::Worker, wire::websocket};
 
 /// A request's payload that consists of good frames only.
 pub struct Gate {
     payload: Payload,
     shared: Rc<Shared>,
     worker: Rc<Worker>,
-    buffer: BytesMut,
-    inspector: Inspector,
-    /// The fragments of the message that is arriving, unmasked and put together.
-    fragments: BytesMut,
+    intake: Intake,
     /// Whether a frame was let through in this turn. The parser reads until there is nothing more, so it gets nothing
     /// more until it has handed on the message.
     let_through: bool,
@@ -41,43 +36,17 @@ pub struct Gate {
 impl Gate {
     /// Returns a gate for messages of at most `max_message` bytes.
     pub fn new(payload: Payload, max_message: usize, shared: Rc<Shared>, worker: Rc<Worker>) -> Self {
-        Self {
-            payload,
-            shared,
-            worker,
-            buffer: BytesMut::new(),
-            inspector: Inspector::new(max_message),
-            fragments: BytesMut::new(),
-            let_through: false,
-            is_closed: false,
-        }
+        let intake = Intake::new(max_message);
+        Self { payload, shared, worker, intake, let_through: false, is_closed: false }
     }
 
     fn close(&mut self, violation: Option<Violation>) -> Poll<Option<Result<Bytes, PayloadError>>> {
         self.is_closed = true;
-        self.buffer = BytesMut::new();
-        self.fragments = BytesMut::new();
+        self.intake.clear();
         if violation.is_some() {
             self.shared.violation.set(violation);
         }
         Poll::Ready(None)
-    }
-
-    /// Takes a complete frame out of the buffer. Returns what goes through: nothing yet if the message goes on.
-    fn take_frame(&mut self, frame: Complete) -> Option<Bytes> {
-        let mut bytes = self.buffer.split_to(frame.head.size + frame.payload);
-        if self.buffer.is_empty() {
-            // What a large message needed is not kept for the small ones after it.
-            self.buffer = BytesMut::new();
-        }
-        let head = frame.head;
-        if head.opcode.is_control() || (head.is_final && head.opcode != Opcode::Continuation) {
-            return Some(bytes.freeze());
-        }
-        let mut payload = bytes.split_off(head.size);
-        apply_mask(head.mask, 0, &mut payload);
-        self.fragments.extend_from_slice(&payload);
-        head.is_final.then(|| whole_frame(frame.is_text, &std::mem::take(&mut self.fragments)))
     }
 }
 
@@ -92,288 +61,28 @@ impl Stream for Gate {
             return Poll::Ready(None);
         }
         loop {
-            let Self { inspector, buffer, .. } = &mut *self;
-            match inspector.inspect(buffer) {
-                Ok(Some(frame)) => {
+            match self.intake.next() {
+                Ok(Some(arrived)) => {
                     // A frame that never gets complete is no sign of life.
                     self.shared.heard_at_ms.set(self.worker.now_ms());
-                    // After a close frame nothing counts (RFC 6455 §5.5.1).
-                    self.is_closed = frame.head.opcode == Opcode::Close;
-                    let Some(bytes) = self.take_frame(frame) else { continue };
+                    self.is_closed = arrived.is_last();
                     self.let_through = true;
-                    return Poll::Ready(Some(Ok(bytes)));
+                    return Poll::Ready(Some(Ok(as_frame(&arrived))));
                 }
                 Ok(None) => {}
                 Err(violation) => return self.close(Some(violation)),
             }
             match ready!(Pin::new(&mut self.payload).poll_next(context)) {
-                Some(Ok(bytes)) => self.buffer.extend_from_slice(&bytes),
+                Some(Ok(bytes)) => self.intake.push(&bytes),
                 Some(Err(_)) | None => return self.close(None),
             }
         }
     }
 }
 
-/// The frame of a message that came in fragments, as if it had come in one. Its mask is zero, which changes nothing.
-fn whole_frame(is_text: bool, payload: &[u8]) -> Bytes {
-    let mut frame = Vec::with_capacity(payload.len() + 14);
-    let opcode = if is_text { Opcode::Text } else { Opcode::Binary };
-    websocket::masked_frame(opcode, [0; 4], payload, &mut frame);
+/// What has arrived, as if it had come in one frame. Its mask is zero, which changes nothing.
+fn as_frame(arrived: &Arrived) -> Bytes {
+    let mut frame = Vec::with_capacity(arrived.payload.len() + 14);
+    websocket::masked_frame(arrived.opcode, [0; 4], &arrived.payload, &mut frame);
     frame.into()
-}
-
-/// A complete frame at the beginning of the buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Complete {
-    head: FrameHead,
-    payload: usize,
-    /// Whether the message is text, which a continuation itself does not tell.
-    is_text: bool,
-}
-
-/// The rules, without any input or output.
-#[derive(Debug)]
-struct Inspector {
-    max_message: usize,
-    /// The head of the frame that is arriving.
-    head: Option<FrameHead>,
-    /// How many bytes of its payload have been looked at.
-    checked: usize,
-    /// The fragmented message that is arriving.
-    message: Option<Fragments>,
-    text: Utf8,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Fragments {
-    is_text: bool,
-    size: u64,
-}
-
-impl Inspector {
-    fn new(max_message: usize) -> Self {
-        Self { max_message, head: None, checked: 0, message: None, text: Utf8::default() }
-    }
-
-    // ANCHOR: inspect
-    /// Looks at what has arrived. Returns the frame at the beginning once it is complete.
-    fn inspect(&mut self, buffer: &[u8]) -> Result<Option<Complete>, Violation> {
-        let head = match self.head {
-            Some(head) => head,
-            None => match FrameHead::read(buffer).map_err(|fault| (CloseCode::Protocol, explain(fault)))? {
-                Some(head) => self.begin(head)?,
-                None => return Ok(None),
-            },
-        };
-        let payload = &buffer[head.size..];
-        let size = usize::try_from(head.payload).map_err(|_| TOO_BIG)?;
-        let arrived = payload.len().min(size);
-        self.check_text(head, &payload[self.checked..arrived])?;
-        self.checked = arrived;
-        if arrived < size {
-            return Ok(None);
-        }
-        let is_text = self.is_text(head);
-        self.end(head, &payload[..size])?;
-        Ok(Some(Complete { head, payload: size, is_text }))
-    }
-    // ANCHOR_END: inspect
-
-    /// A frame begins: may it come now, and is there room for it?
-    fn begin(&mut self, head: FrameHead) -> Result<FrameHead, Violation> {
-        match (head.opcode, self.message) {
-            (Opcode::Continuation, None) => return Err((CloseCode::Protocol, "a continuation of nothing")),
-            (Opcode::Text | Opcode::Binary, Some(_)) => {
-                return Err((CloseCode::Protocol, "a new message before the fragmented one has ended"));
-            }
-            _ => {}
-        }
-        let before = self.message.map_or(0, |message| message.size);
-        let limit = self.max_message as u64;
-        if !head.opcode.is_control() && before.saturating_add(head.payload) > limit {
-            return Err(TOO_BIG);
-        }
-        if matches!(head.opcode, Opcode::Text | Opcode::Binary) {
-            self.text = Utf8::default();
-        }
-        self.checked = 0;
-        self.head = Some(head);
-        Ok(head)
-    }
-
-    /// Text is checked as it arrives, over the borders of frames and reads (RFC 6455 §8.1).
-    fn check_text(&mut self, head: FrameHead, arrived: &[u8]) -> Result<(), Violation> {
-        if !self.is_text(head) {
-            return Ok(());
-        }
-        let mut text = arrived.to_vec();
-        apply_mask(head.mask, self.checked, &mut text);
-        if self.text.accepts(&text) { Ok(()) } else { Err(NOT_UTF8) }
-    }
-
-    fn is_text(&self, head: FrameHead) -> bool {
-        match head.opcode {
-            Opcode::Text => true,
-            Opcode::Continuation => self.message.is_some_and(|message| message.is_text),
-            _ => false,
-        }
-    }
-
-    /// A frame has ended: what does it leave behind?
-    fn end(&mut self, head: FrameHead, payload: &[u8]) -> Result<(), Violation> {
-        self.head = None;
-        if head.opcode == Opcode::Close {
-            return check_close(head, payload);
-        }
-        if head.opcode.is_control() {
-            return Ok(());
-        }
-        let so_far = self.message.unwrap_or(Fragments { is_text: head.opcode == Opcode::Text, size: 0 });
-        if !head.is_final {
-            self.message = Some(Fragments { size: so_far.size + head.payload, ..so_far });
-            return Ok(());
-        }
-        self.message = None;
-        if so_far.is_text && !self.text.is_complete() { Err(NOT_UTF8) } else { Ok(()) }
-    }
-}
-
-const TOO_BIG: Violation = (CloseCode::TooBig, "the message is larger than this server takes (--max-message-size)");
-const NOT_UTF8: Violation = (CloseCode::InvalidData, "text must be UTF-8");
-
-/// A close frame is empty, or holds a code that may be sent and a reason in UTF-8 (RFC 6455 §5.5.1, §7.4).
-fn check_close(head: FrameHead, payload: &[u8]) -> Result<(), Violation> {
-    let mut payload = payload.to_vec();
-    apply_mask(head.mask, 0, &mut payload);
-    match payload.split_first_chunk() {
-        None if payload.is_empty() => Ok(()),
-        None => Err((CloseCode::Protocol, "half a close code")),
-        Some((&code, _)) if !is_sendable(u16::from_be_bytes(code)) => {
-            Err((CloseCode::Protocol, "a close code that may not be sent"))
-        }
-        Some((_, reason)) if std::str::from_utf8(reason).is_err() => Err(NOT_UTF8),
-        Some(_) => Ok(()),
-    }
-}
-
-const fn explain(fault: BadHead) -> &'static str {
-    match fault {
-        BadHead::ReservedBit => "a reserved bit is set",
-        BadHead::ReservedOpcode => "a reserved opcode",
-        BadHead::Unmasked => "a client must mask its frames",
-        BadHead::FragmentedControl => "a control frame must not be fragmented",
-        BadHead::LongControl => "a control frame has at most 125 bytes",
-        BadHead::BadLength => "the payload length must be written in the shortest way",
-    }
-}
-
-/// UTF-8 that arrives in pieces: remembers the beginning of a character that the next piece may complete.
-#[derive(Debug, Default)]
-struct Utf8 {
-    open: Vec<u8>,
-}
-
-impl Utf8 {
-    fn accepts(&mut self, piece: &[u8]) -> bool {
-        let mut text = std::mem::take(&mut self.open);
-        text.extend_from_slice(piece);
-        match std::str::from_utf8(&text) {
-            Ok(_) => true,
-            // No length: the input ends within a character that is good so far.
-            Err(error) if error.error_len().is_none() => {
-                self.open = text.split_off(error.valid_up_to());
-                true
-            }
-            Err(_) => false,
-        }
-    }
-
-    const fn is_complete(&self) -> bool {
-        self.open.is_empty()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        websocket::masked_frame(Opcode::Binary, [1, 2, 3, 4], payload, &mut bytes);
-        bytes[0] = first;
-        bytes
-    }
-
-    /// Feeds bytes in pieces of `step`, and returns the opcodes let through and the code of the violation.
-    fn feed(bytes: &[u8], step: usize) -> (Vec<Opcode>, Option<u16>) {
-        let (mut inspector, mut buffer, mut seen) = (Inspector::new(1000), Vec::new(), Vec::new());
-        for piece in bytes.chunks(step) {
-            buffer.extend_from_slice(piece);
-            loop {
-                match inspector.inspect(&buffer) {
-                    Ok(Some(frame)) => {
-                        seen.push(frame.head.opcode);
-                        buffer.drain(..frame.head.size + frame.payload);
-                    }
-                    Ok(None) => break,
-                    Err((code, _)) => return (seen, Some(code.number())),
-                }
-            }
-        }
-        (seen, None)
-    }
-
-    #[track_caller]
-    fn check(frames: &[(u8, &[u8])], seen: &[Opcode], code: Option<u16>) {
-        let bytes: Vec<u8> = frames.iter().flat_map(|(first, payload)| frame(*first, payload)).collect();
-        for step in [1, 2, 3, 7, bytes.len()] {
-            assert_eq!(feed(&bytes, step), (seen.to_vec(), code), "in pieces of {step}");
-        }
-    }
-
-    #[test]
-    fn good_frames_pass_in_pieces_of_any_size() {
-        use Opcode::{Binary, Close, Continuation, Ping, Text};
-        check(&[(0x81, "é€🦀".as_bytes()), (0x82, &[0xFF; 300])], &[Text, Binary], None);
-        let (crab, rest) = "🦀".as_bytes().split_at(2);
-        check(&[(0x01, crab), (0x89, b"ping"), (0x80, rest)], &[Text, Ping, Continuation], None);
-        check(&[(0x88, b"\x03\xe8bye")], &[Close], None);
-        check(&[(0x88, b"")], &[Close], None);
-    }
-
-    #[test]
-    fn a_broken_rule_has_its_close_code_and_the_good_frames_before_it_pass() {
-        use Opcode::{Binary, Text};
-        check(&[(0x81, b"ok"), (0x81, b"\xff")], &[Text], Some(1007));
-        check(&[(0x01, b"\xe2\x82"), (0x80, b"x")], &[Text], Some(1007));
-        check(&[(0x81, b"\xe2\x82")], &[], Some(1007));
-        check(&[(0x80, b"x")], &[], Some(1002));
-        check(&[(0x01, b"x"), (0x82, b"y")], &[Text], Some(1002));
-        check(&[(0x88, b"\x03")], &[], Some(1002));
-        check(&[(0x88, b"\x03\xed")], &[], Some(1002));
-        check(&[(0x88, b"\x03\xe8\xff")], &[], Some(1007));
-        check(&[(0x82, &[0; 1001])], &[], Some(1009));
-        check(&[(0x02, &[0; 600]), (0x80, &[0; 401])], &[Binary], Some(1009));
-    }
-
-    #[test]
-    fn an_announced_tebibyte_is_refused_at_the_head() {
-        let head = [0x82, 0xFF, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4];
-        assert_eq!(feed(&head, 1), (vec![], Some(1009)));
-    }
-
-    proptest! {
-        #[test]
-        fn text_in_pieces_is_utf8_exactly_if_the_whole_is(bytes in prop::collection::vec(any::<u8>(), 0..40), step in 1_usize..5) {
-            let mut utf8 = Utf8::default();
-            let accepted = bytes.chunks(step).all(|piece| utf8.accepts(piece)) && utf8.is_complete();
-            prop_assert_eq!(accepted, std::str::from_utf8(&bytes).is_ok());
-        }
-
-        #[test]
-        fn no_bytes_make_the_gate_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), step in 1_usize..50) {
-            let _ = feed(&bytes, step);
-        }
-    }
 }

@@ -5,9 +5,13 @@
 
 mod body;
 mod command;
+mod conversation;
 mod gate;
 mod handshake;
+mod intake;
+mod line;
 mod reader;
+mod voice;
 
 pub use handshake::check as check_handshake;
 
@@ -15,6 +19,7 @@ use std::{cell::Cell, rc::Rc};
 
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse,
+    body::{BoxBody, MessageBody as _},
     dev::Payload,
     http::{Method, header},
     web,
@@ -22,6 +27,7 @@ use actix_web::{
 
 use crate::{
     channel::{ChannelName, Event, Transport},
+    delivery::Boarding,
     guard::Action,
     wire::{self, Framing, websocket::CloseCode},
 };
@@ -31,12 +37,15 @@ use super::{
     problem::Problem,
     query::{Format, Wish},
     state::State,
-    subscribe::{Opened, hangup},
+    subscribe::{Opened, exit, hangup},
 };
 
 use body::FrameBody;
+use conversation::Conversation;
 use gate::Gate;
+use line::Line;
 use reader::Reader;
+use voice::Voice;
 
 /// What the two halves of a connection tell each other.
 #[derive(Debug)]
@@ -130,17 +139,23 @@ fn connect(
         return closed_at_once(request, body, CloseCode::Gap, &format!("gap {}", gap.resume));
     }
     let limit = frame_limit(state.settings.max_message, is_json);
+    let stay = opened.announce(state, request);
+    let voice = Voice::new(opened.start(&worker, framing, opening(state, opened, framing), hangup(request)));
+    let conversation = Conversation::new(state, opened, request);
+    let mut switching = actix_http::ws::handshake(request.head()).map_err(|_| handshake::bad_key())?;
+    if let Some(exit) = exit(request) {
+        let line = Line::new(voice, conversation, stay, limit);
+        let body = Boarding::new(exit, line, Line::boxed).boxed();
+        return switching.message_body(body).map(HttpResponse::from).map_err(|_| handshake::bad_key());
+    }
     let gate = Gate::new(body.into_inner(), limit, Rc::clone(&shared), Rc::clone(&worker));
     let (response, session, messages) =
         actix_ws::handle(request, gated(request, gate)?).map_err(|_| handshake::bad_key())?;
     let messages = messages.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
 
-    let stay = opened.announce(state, request);
-    let subscription = opened.start(&worker, framing, opening(state, opened, framing), hangup(request));
-    let reader = Reader::new(state, opened, request, session, Rc::clone(&shared), stay);
+    let reader = Reader::new(conversation, session, Rc::clone(&shared), stay);
     actix_rt::spawn(reader.run(messages));
-    Ok(response
-        .map_body(|_, replies| actix_web::body::BoxBody::new(FrameBody::new(subscription, replies, shared, worker))))
+    Ok(response.map_body(|_, replies| BoxBody::new(FrameBody::new(voice, replies, shared))))
 }
 
 /// The first frames: in `json` the `hello`, and a gap if there is one.
@@ -185,7 +200,7 @@ fn closed_at_once(
     let mut close = Vec::new();
     wire::websocket::close_frame(code, reason, &mut close);
     let once = tokio_stream::once(Ok::<_, std::convert::Infallible>(bytes::Bytes::from(close)));
-    Ok(response.map_body(|_, _| actix_web::body::BoxBody::new(actix_web::body::BodyStream::new(once))))
+    Ok(response.map_body(|_, _| BoxBody::new(actix_web::body::BodyStream::new(once))))
 }
 
 /// Whether a caller may publish on a socket that is open.
