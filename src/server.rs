@@ -228,6 +228,7 @@ fn settings(config: &Config) -> transport::Settings {
             drain_spread: config.drain_time.0.mul_f64(DRAIN_SPREAD),
         },
         poll_hold: config.poll_hold.0,
+        keep_alive: config.keep_alive.0,
         max_message: config.max_message_size.0,
         request_timeout: config.request_timeout.0,
         sse_retry: config.sse_retry.0,

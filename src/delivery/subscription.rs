@@ -94,7 +94,8 @@ pub struct Subscription {
     /// Whether it has caught up once; only from then on do its delays tell something about the server.
     is_live: bool,
     is_over: bool,
-    _counted: Counted,
+    /// Counts the subscriber; between two polls there is none.
+    counted: Option<Counted>,
     _attached: Option<Arc<dyn std::fmt::Debug>>,
 }
 // ANCHOR_END: subscription
@@ -119,7 +120,7 @@ impl Subscription {
             last_offset: None,
             is_live: start.position >= fanout.head(),
             is_over: false,
-            _counted: start.channel.count_in(start.transport),
+            counted: Some(start.channel.count_in(start.transport)),
             _attached: start.attached,
             fanout,
         }
@@ -253,7 +254,9 @@ impl Subscription {
         Some(Next::Goodbye(goodbye(GoodbyeReason::Draining)))
     }
 
-    fn wake_at_ms(&self) -> u64 {
+    /// When the subscription has something to say in any case, in the worker's milliseconds.
+    #[must_use]
+    pub fn wake_at_ms(&self) -> u64 {
         self.leave_at_ms.map_or(self.heartbeat_at_ms, |leave_at| leave_at.min(self.heartbeat_at_ms))
     }
 
@@ -270,6 +273,27 @@ impl Subscription {
 #[must_use]
 pub fn goodbye(reason: GoodbyeReason) -> Goodbye {
     Goodbye { reason, reconnect_ms: fastrand::u64(500..=3000) }
+}
+
+/// What a poller on a stage needs: a subscription that sleeps between two polls.
+impl Subscription {
+    /// Lets the subscriber not count as one until it comes back.
+    pub fn pause(&mut self) {
+        self.counted = None;
+    }
+
+    /// Lets the subscriber count again, and go on behind `position`.
+    pub fn resume(&mut self, position: u64) {
+        self.fanout.refresh();
+        self.position = position;
+        self.is_live = position >= self.fanout.head();
+        self.counted = Some(self.channel().count_in(self.transport));
+    }
+
+    /// Has `whom` told when there is news, and at that time in any case, in the worker's milliseconds.
+    pub fn wait(&self, whom: Whom<'_>, wake_at_ms: u64) {
+        self.fanout.wait(self.entry, whom, wake_at_ms);
+    }
 }
 
 // ANCHOR: poll_next

@@ -36,7 +36,8 @@ pub struct Pace {
 
 impl Pace {
     /// A twentieth of the heartbeat, so that no heartbeat is late, but between 5 ms and 1 s.
-    fn tick(&self) -> Duration {
+    #[must_use]
+    pub fn tick(&self) -> Duration {
         (self.heartbeat / 20).clamp(Duration::from_millis(5), Duration::from_secs(1))
     }
 

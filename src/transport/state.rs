@@ -45,6 +45,8 @@ pub struct Settings {
     pub pace: Pace,
     /// How long a poll is held at most.
     pub poll_hold: Duration,
+    /// How long a connection may be without a request.
+    pub keep_alive: Duration,
     /// How large a message may be, in bytes.
     pub max_message: usize,
     /// How long a request's body may take.

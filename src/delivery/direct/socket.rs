@@ -7,7 +7,7 @@
 
 use std::{
     any::Any,
-    cell::{Cell, RefCell},
+    cell::RefCell,
     fmt, io,
     pin::Pin,
     rc::Rc,
@@ -40,7 +40,7 @@ struct Way {
     /// What belongs to the connection, wherever it is: who it is, and its place in the count.
     luggage: RefCell<Option<Rc<dyn Any>>>,
     state: RefCell<State>,
-    request: Cell<Heads>,
+    request: RefCell<Request>,
 }
 
 /// How far a socket is on its way out.
@@ -53,37 +53,35 @@ enum State {
     Outside,
 }
 
-/// What the framework has read since it last wrote.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Heads {
-    /// How many request heads have ended.
-    ended: usize,
-    /// How many bytes of the end of a head, `\r\n\r\n`, came last.
-    matched: usize,
+/// What the framework has read since it last wrote: the head of a request, as far as it is one.
+#[derive(Debug, Default)]
+struct Request {
+    bytes: Vec<u8>,
+    is_too_long: bool,
 }
 
-const END_OF_HEAD: &[u8; 4] = b"\r\n\r\n";
+const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
-impl Heads {
-    fn read(mut self, bytes: &[u8]) -> Self {
-        for &byte in bytes {
-            if self.matched == END_OF_HEAD.len() {
-                self.matched = 0;
-            }
-            // The end begins with CR, so a CR out of place may begin it anew.
-            self.matched = match byte {
-                expected if expected == END_OF_HEAD[self.matched] => self.matched + 1,
-                b'\r' => 1,
-                _ => 0,
-            };
-            self.ended += usize::from(self.matched == END_OF_HEAD.len());
+/// Longer heads are not looked at. Browsers send half a kilobyte, and cookies at worst eight.
+const MAX_HEAD: usize = 8 * 1024;
+
+impl Request {
+    fn read(&mut self, bytes: &[u8]) {
+        self.is_too_long |= self.bytes.len() + bytes.len() > MAX_HEAD;
+        if !self.is_too_long {
+            self.bytes.extend_from_slice(bytes);
         }
-        self
     }
 
-    /// Whether what was read is one head, and nothing behind it that would be lost.
-    fn is_exactly_one(self) -> bool {
-        self.ended == 1 && self.matched == END_OF_HEAD.len()
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.is_too_long = false;
+    }
+
+    /// Whether this is one head, and nothing behind it that would be lost.
+    fn is_exactly_one_head(&self) -> bool {
+        let first_end = self.bytes.windows(END_OF_HEAD.len()).position(|bytes| bytes == END_OF_HEAD);
+        !self.is_too_long && first_end.is_some_and(|end| end + END_OF_HEAD.len() == self.bytes.len())
     }
 }
 
@@ -107,7 +105,7 @@ impl Socket {
             home,
             luggage: RefCell::new(luggage),
             state: RefCell::new(State::Inside),
-            request: Cell::default(),
+            request: RefCell::default(),
         };
         Self { stream: Some(stream), read_before, exit: Exit(Rc::new(way)) }
     }
@@ -153,13 +151,19 @@ impl Exit {
     pub fn reserve(&self) -> bool {
         let may_leave = self.0.stage.is_some()
             && matches!(*self.0.state.borrow(), State::Inside)
-            && self.0.request.get().is_exactly_one();
+            && self.0.request.borrow().is_exactly_one_head();
         if may_leave {
             self.0.state.replace(State::Leaving);
         }
         may_leave
     }
     // ANCHOR_END: reserve
+
+    /// The head of the request whose answer lets the socket leave, as it came.
+    #[must_use]
+    pub fn head(&self) -> Vec<u8> {
+        self.0.request.borrow().bytes.clone()
+    }
 
     /// Takes the announcement back: the socket stays, and the framework reads its next request.
     pub fn stay(&self) {
@@ -187,7 +191,7 @@ impl Exit {
     }
 
     fn has_read(&self, bytes: &[u8]) {
-        self.0.request.set(self.0.request.get().read(bytes));
+        self.0.request.borrow_mut().read(bytes);
     }
 }
 
@@ -222,7 +226,7 @@ impl AsyncWrite for Socket {
         let Self { stream, exit, .. } = &mut *self;
         let Some(stream) = stream else { return Poll::Ready(Ok(bytes.len())) };
         // An answer begins. What is read from here on belongs to the next request.
-        exit.0.request.set(Heads::default());
+        exit.0.request.borrow_mut().clear();
         Pin::new(stream).poll_write(context, bytes)
     }
 
@@ -247,7 +251,7 @@ impl fmt::Debug for Socket {
 
 impl fmt::Debug for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exit").field("request", &self.0.request.get()).finish_non_exhaustive()
+        f.debug_struct("Exit").finish_non_exhaustive()
     }
 }
 
@@ -265,17 +269,13 @@ mod tests {
             (b"GET / HTTP/1.1\r\n\r\nx", false),
             (b"GET / HTTP/1.1\r\n\r\n\r\n", false),
             (b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n", false),
-            (b"GET / HTTP/1.1\r\n\r\n\r\n\r\n", false),
+            (&[b'x'; MAX_HEAD + 1], false),
         ];
         for (bytes, may_leave) in cases {
-            for step in 1..=bytes.len().max(1) {
-                let heads = bytes.chunks(step).fold(Heads::default(), |heads, piece| heads.read(piece));
-                assert_eq!(
-                    heads.is_exactly_one(),
-                    may_leave,
-                    "{:?} in pieces of {step}",
-                    bytes.escape_ascii().to_string()
-                );
+            for step in [1, 2, 3, 7, MAX_HEAD] {
+                let mut request = Request::default();
+                bytes.chunks(step).for_each(|piece| request.read(piece));
+                assert_eq!(request.is_exactly_one_head(), may_leave, "{} in pieces of {step}", bytes.escape_ascii());
             }
         }
     }

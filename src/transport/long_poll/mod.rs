@@ -2,28 +2,29 @@
 //!
 //! The cursor travels in the request, so nothing is held between two of them, and nothing falls between.
 
-use std::{
-    pin::pin,
-    time::{Duration, Instant},
-};
+mod batch;
+mod form;
+mod poller;
+mod repetition;
+
+use std::time::{Duration, Instant};
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder, body,
     http::{Method, header},
     web,
 };
-use tokio_stream::{Stream, StreamExt as _};
 
 use crate::{
-    channel::{After, Cursor, Event, GoodbyeReason, Transport},
-    delivery::{self, Next, PresenceFrom, Start, Subscription},
-    wire::{self, Framing},
+    channel::{After, Event, GoodbyeReason, Transport},
+    delivery::{self, PresenceFrom, Start, Subscription},
+    wire::Framing,
 };
 
 use super::{channel_name, problem::Problem, query::Wish, state::State, subscribe::Opened};
 
-/// How many bytes of events one answer holds at most, unless a single event is larger.
-const MAX_BATCH: usize = 256 * 1024;
+use batch::Batch;
+use poller::Leaving;
 
 // ANCHOR: long_poll
 /// Answers a poll: at once with what there is, or with the first thing that comes while it is held.
@@ -46,6 +47,9 @@ pub async fn answer(request: HttpRequest, state: web::Data<State>) -> Result<Htt
     }
     batch.collect(&mut subscription);
     if batch.is_empty() && !hold.is_zero() {
+        if let Some(poller) = Leaving::of(&request, &state, &opened, hold) {
+            return poller.take_over(subscription).await;
+        }
         // When the client goes away, actix drops this future, and with it the subscription.
         let _ = actix_rt::time::timeout(hold, batch.wait(&mut subscription)).await;
         batch.collect(&mut subscription);
@@ -54,7 +58,7 @@ pub async fn answer(request: HttpRequest, state: web::Data<State>) -> Result<Htt
         let here = opened.channel.change_presence(|room| room.tell_poller(opened.member, Instant::now()));
         batch.add(&Event::Presence(here));
     }
-    Ok(batch.into_response(&request, &opened, &subscription, hold))
+    Ok(into_response(batch, &request, &opened, &subscription, hold))
 }
 // ANCHOR_END: long_poll
 
@@ -108,98 +112,28 @@ const fn is_first(wish: &Wish) -> bool {
     matches!(wish.after, After::Start | After::End)
 }
 
-/// The events of one answer, each a JSON object and a line feed.
-#[derive(Debug)]
-struct Batch {
-    lines: Vec<u8>,
-    has_presence_changed: bool,
+fn into_response(
+    batch: Batch,
+    request: &HttpRequest,
+    opened: &Opened,
+    subscription: &Subscription,
+    hold: Duration,
+) -> HttpResponse {
+    let cursor = opened.channel.cursor(subscription.position());
+    let more = subscription.position() < opened.channel.head();
+    head()
+        .insert_header((header::LINK, format!("<?after={cursor}{}>; rel=\"next\"", rest_of_query(request, opened))))
+        .insert_header(("Preference-Applied", preference_applied(hold)))
+        .body(batch.into_body(&cursor, more))
 }
 
-impl Batch {
-    /// What an answer says before it looks for messages.
-    fn opening(state: &State, opened: &Opened) -> Self {
-        let mut batch = Self { lines: Vec::new(), has_presence_changed: false };
-        if is_first(&opened.wish) {
-            batch.add(&Event::Hello(opened.hello(state)));
-        }
-        if let Some(gap) = &opened.gap {
-            batch.add(&Event::Gap(gap.clone()));
-        }
-        batch
-    }
-
-    fn add(&mut self, event: &Event) {
-        wire::encode_event(Framing::JsonLines, event, &mut self.lines);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.lines.is_empty() && !self.has_presence_changed
-    }
-
-    /// Takes what there is now, without waiting.
-    fn collect(&mut self, subscription: &mut Subscription) {
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        while self.lines.len() < MAX_BATCH || subscription.is_within_event() {
-            match std::pin::Pin::new(&mut *subscription).poll_next(&mut context) {
-                std::task::Poll::Ready(Some(next)) => self.take(next),
-                std::task::Poll::Ready(None) | std::task::Poll::Pending => return,
-            }
-        }
-    }
-
-    /// Waits for the first thing to say.
-    async fn wait(&mut self, subscription: &mut Subscription) {
-        let mut subscription = pin!(subscription);
-        while self.is_empty() {
-            match subscription.next().await {
-                Some(next) => self.take(next),
-                None => return,
-            }
-        }
-    }
-
-    fn take(&mut self, next: Next) {
-        match next {
-            // What has changed is said by the full list.
-            Next::Presence(_) => self.has_presence_changed = true,
-            Next::Bytes(lines) => self.lines.extend_from_slice(&lines),
-            Next::Gap(gap) => self.add(&Event::Gap(gap)),
-            Next::Goodbye(goodbye) => self.add(&Event::Goodbye(goodbye)),
-            // A poll has an end of its own.
-            Next::Heartbeat(_) => {}
-        }
-    }
-
-    fn into_response(
-        self,
-        request: &HttpRequest,
-        opened: &Opened,
-        subscription: &Subscription,
-        hold: Duration,
-    ) -> HttpResponse {
-        let cursor = opened.channel.cursor(subscription.position());
-        let more = subscription.position() < opened.channel.head();
-        head()
-            .insert_header((header::LINK, format!("<?{}>; rel=\"next\"", next_query(request, opened, &cursor))))
-            .insert_header(("Preference-Applied", format!("wait={}", hold.as_secs_f64().ceil())))
-            .body(self.into_body(&cursor, more))
-    }
-
-    /// `{"cursor":…,"events":[…],"more":…}`. Lines become list items: their objects hold no line feed, so each one ends
-    /// an event.
-    fn into_body(self, cursor: &Cursor, more: bool) -> Vec<u8> {
-        let mut body = format!("{{\"cursor\":\"{cursor}\",\"events\":[").into_bytes();
-        let events = self.lines.strip_suffix(b"\n").unwrap_or(&self.lines);
-        body.extend(events.iter().map(|&byte| if byte == b'\n' { b',' } else { byte }));
-        body.extend_from_slice(format!("],\"more\":{more}}}\n").as_bytes());
-        body
-    }
+fn preference_applied(hold: Duration) -> String {
+    format!("wait={}", hold.as_secs_f64().ceil())
 }
 
-/// The query of the next poll: the same, from where this one ends, and under the name that the server gave.
-fn next_query(request: &HttpRequest, opened: &Opened, cursor: &Cursor) -> String {
+/// The query of the next poll, behind its cursor: the same as of this one, and under the name that the server gave.
+fn rest_of_query(request: &HttpRequest, opened: &Opened) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query.append_pair("after", &cursor.to_string());
     for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
         if !matches!(&*name, "after" | "token") && !name.starts_with('_') {
             query.append_pair(&name, &value);
@@ -209,5 +143,6 @@ fn next_query(request: &HttpRequest, opened: &Opened, cursor: &Cursor) -> String
     if opened.wish.client.is_none() && needs_name {
         query.append_pair("client", opened.client.as_str());
     }
-    query.finish()
+    let query = query.finish();
+    if query.is_empty() { query } else { format!("&{query}") }
 }
