@@ -1,0 +1,6 @@
+//! The benchmark: an honest comparison of transports, on the machine of whoever asks.
+//!
+//! It knows nothing of the server but its address, so it measures any server.
+
+pub mod histogram;
+pub mod report;
