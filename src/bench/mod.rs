@@ -2,5 +2,11 @@
 //!
 //! It knows nothing of the server but its address, so it measures any server.
 
+pub mod checksum;
+pub mod findings;
 pub mod histogram;
+pub mod metric;
 pub mod report;
+pub mod statistics;
+mod summarize;
+pub mod words;

@@ -57,7 +57,7 @@ pub struct Report {
     pub ceilings: Vec<Ceiling>,
     /// What the figures say, in sentences. Computed.
     #[serde(default)]
-    pub findings: Vec<String>,
+    pub findings: Vec<Finding>,
     /// What they cannot say. Computed.
     #[serde(default)]
     pub does_not_show: Vec<String>,
@@ -65,6 +65,17 @@ pub struct Report {
     /// Computed.
     #[serde(default)]
     pub checksum: String,
+}
+
+/// A sentence about what was measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// The sentence.
+    pub text: String,
+    /// The ids of the cells that it is about; empty if it is about all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cells: Vec<String>,
 }
 
 impl Report {

@@ -29,19 +29,23 @@ pub struct Summary {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Figures>,
     /// The median latency.
-    pub latency_p50_ns: Estimate,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_p50_ns: Option<Estimate>,
     /// The 99th percentile of latency, if every round carries one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_p99_ns: Option<Estimate>,
     /// The median time to the first message.
-    pub first_message_p50_ns: Estimate,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_message_p50_ns: Option<Estimate>,
     /// The median fan-out skew.
-    pub skew_p50_ns: Estimate,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skew_p50_ns: Option<Estimate>,
     /// The median recovery time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_p50_ns: Option<Estimate>,
     /// Bytes per delivery, both ways.
-    pub bytes_per_delivery: Estimate,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_per_delivery: Option<Estimate>,
     /// Packets per delivery, both ways.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packets_per_delivery: Option<Estimate>,
