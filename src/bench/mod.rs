@@ -3,10 +3,15 @@
 //! It knows nothing of the server but its address, so it measures any server.
 
 pub mod checksum;
+pub mod compare;
 pub mod findings;
 pub mod histogram;
+pub mod html;
 pub mod metric;
+pub mod output;
 pub mod report;
 pub mod statistics;
 mod summarize;
+pub mod table;
+pub mod verify;
 pub mod words;
