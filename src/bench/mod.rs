@@ -7,6 +7,7 @@ pub mod compare;
 pub mod findings;
 pub mod histogram;
 pub mod html;
+pub mod load;
 pub mod metric;
 pub mod output;
 pub mod report;
