@@ -16,6 +16,7 @@ pub mod metrics;
 
 pub mod lab;
 
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod demos;

@@ -12,6 +12,8 @@ use crate::transport::readable;
 
 use file::File;
 
+pub use plotly::COMPRESSED as PLOTLY_GZIP;
+
 /// The pages, scripts and styles of the folder beside this file.
 #[derive(RustEmbed)]
 #[folder = "src/site/pages/"]

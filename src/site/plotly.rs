@@ -20,8 +20,8 @@ use super::{
     policy,
 };
 
-/// The library, as `build/plotly.rs` left it.
-const COMPRESSED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/plotly.min.js.gz"));
+/// The library, as `build/plotly.rs` left it: compressed by gzip.
+pub static COMPRESSED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/plotly.min.js.gz"));
 
 /// For clients that take nothing compressed, of which there may never be one.
 static PLAIN: LazyLock<Bytes> = LazyLock::new(|| {

@@ -1,0 +1,297 @@
+//! Several reports side by side: those of a class, of a faster machine, of before and after.
+//!
+//! Absolute figures belong to a machine. What carries over from one machine to the next is the ratio between two
+//! transports that were measured in the same rounds there, so this module puts both next to each other, and says of each
+//! whether the machines differ by more than their rounds do among themselves.
+
+mod table;
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{
+    findings,
+    metric::Metric,
+    report::{Cell, Estimate, Report},
+    statistics::Verdict,
+    words,
+};
+
+pub use table::render;
+
+/// The metrics that are compared.
+pub const COMPARED: [Metric; 6] =
+    [Metric::LatencyP50, Metric::LatencyP99, Metric::Cpu, Metric::Bytes, Metric::Memory, Metric::FirstMessage];
+
+/// Several reports side by side.
+#[derive(Debug, Serialize)]
+pub struct Comparison {
+    /// The reports.
+    pub machines: Vec<Machine>,
+    /// Where they were not made in the same way. Each is a sentence.
+    pub caveats: Vec<String>,
+    /// What they have in common: each cell that at least two of them measured.
+    pub cells: Vec<Common>,
+    /// Cells that only one report has, by their ids.
+    pub alone: Vec<String>,
+    /// What the figures say. Each is a sentence.
+    pub findings: Vec<String>,
+}
+
+/// One report among several.
+#[derive(Debug, Serialize)]
+pub struct Machine {
+    /// A short name: its folder's, or its file's.
+    pub name: String,
+    /// The processor's model and its cores.
+    pub processor: String,
+    /// The operating system.
+    pub os: String,
+    /// When it was made.
+    pub at: String,
+}
+
+/// A cell that several reports have measured.
+#[derive(Debug, Serialize)]
+pub struct Common {
+    /// Its transport, with the target's name if there are several.
+    pub name: String,
+    /// Its transport alone.
+    pub transport: String,
+    /// Its load.
+    pub load: String,
+    /// What was measured of it, metric by metric.
+    pub figures: Vec<Line>,
+}
+
+/// A metric of one cell on all machines.
+#[derive(Debug, Serialize)]
+pub struct Line {
+    /// Its name in `report.json`.
+    pub metric: &'static str,
+    /// What it is.
+    pub title: &'static str,
+    /// The figure of each machine.
+    pub values: Vec<Option<Estimate>>,
+    /// Whether the intervals of two machines lie apart.
+    pub differs: bool,
+    /// What it is compared with on the same machine; absent for the reference itself.
+    pub against: Option<String>,
+    /// The ratio on each machine.
+    pub ratios: Vec<Option<Ratio>>,
+}
+
+/// So many times the reference.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Ratio {
+    /// The median over rounds.
+    pub value: f64,
+    /// The lower end of its interval.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+    /// Whether the interval holds no 1.
+    pub differs: bool,
+}
+
+impl Comparison {
+    /// Puts reports side by side. Each comes with a name.
+    #[must_use]
+    pub fn of(reports: &[(String, Report)]) -> Self {
+        let machines = reports.iter().map(|(name, report)| Machine::of(name, report)).collect();
+        let mut cells = Vec::new();
+        let mut alone = Vec::new();
+        for (at, (_, report)) in reports.iter().enumerate() {
+            for cell in &report.cells {
+                let is_new = !reports[..at].iter().any(|(_, before)| counterpart(before, cell).is_some());
+                let is_shared = reports[at + 1..].iter().any(|(_, after)| counterpart(after, cell).is_some());
+                match (is_new, is_shared) {
+                    (true, true) => cells.push(Common::of(reports, report, cell)),
+                    (true, false) => alone.push(cell.id.clone()),
+                    (false, _) => {}
+                }
+            }
+        }
+        let mut comparison = Self { machines, caveats: caveats(reports), cells, alone, findings: Vec::new() };
+        comparison.findings = comparison.sentences();
+        comparison
+    }
+
+    fn sentences(&self) -> Vec<String> {
+        let lines = || self.cells.iter().flat_map(|cell| cell.figures.iter().map(move |line| (cell, line)));
+        let ratios = lines().filter_map(|(cell, line)| self.about_ratio(cell, line));
+        let figures = lines().filter_map(|(cell, line)| self.about_figure(cell, line));
+        ratios.chain(figures).collect()
+    }
+
+    /// Whether all machines agree how this cell compares with the reference.
+    fn about_ratio(&self, cell: &Common, line: &Line) -> Option<String> {
+        let against = line.against.as_ref()?;
+        let ratios: Vec<(&Machine, Ratio)> =
+            self.machines.iter().zip(&line.ratios).filter_map(|(machine, &ratio)| Some((machine, ratio?))).collect();
+        if ratios.len() < 2 {
+            return None;
+        }
+        let smallest = ratios.iter().map(|(_, ratio)| ratio.value).fold(f64::INFINITY, f64::min);
+        let largest = ratios.iter().map(|(_, ratio)| ratio.value).fold(0.0, f64::max);
+        let all = format!("on all {} machines", ratios.len());
+        let verdict = if ratios.iter().all(|(_, ratio)| !ratio.differs) {
+            format!("no difference seen {all}")
+        } else if ratios.iter().all(|(_, ratio)| ratio.differs && (ratio.value > 1.0) == (largest > 1.0)) {
+            let times = words::ratio(smallest, smallest, smallest);
+            let to = words::ratio(largest, largest, largest);
+            let range = if times == to { times } else { format!("{times} to {to}") };
+            format!("{} {all}, {range} times", if largest > 1.0 { "more" } else { "less" })
+        } else {
+            let each: Vec<String> =
+                ratios.iter().map(|(machine, ratio)| format!("{} {}", machine.name, ratio.in_words())).collect();
+            format!("the machines do not agree: {}", words::list(&each))
+        };
+        Some(format!("{} of {} against {against}, {}: {verdict}.", words::sentence(line.title), cell.name, cell.load))
+    }
+
+    /// Which machines are furthest apart, if they differ at all.
+    fn about_figure(&self, cell: &Common, line: &Line) -> Option<String> {
+        let metric = Metric::ALL.into_iter().find(|metric| metric.key() == line.metric)?;
+        let values =
+            || self.machines.iter().zip(&line.values).filter_map(|(machine, value)| Some((machine, value.as_ref()?)));
+        let (low, lowest) = values().min_by(|(_, one), (_, other)| one.value.total_cmp(&other.value))?;
+        let (high, highest) = values().max_by(|(_, one), (_, other)| one.value.total_cmp(&other.value))?;
+        line.differs.then(|| {
+            format!(
+                "{} of {}, {}, depends on the machine: {} {}, {} {}.",
+                words::sentence(line.title),
+                cell.name,
+                cell.load,
+                low.name,
+                words::estimate(lowest, metric.units()),
+                high.name,
+                words::estimate(highest, metric.units()),
+            )
+        })
+    }
+}
+
+impl Machine {
+    fn of(name: &str, report: &Report) -> Self {
+        let machine = &report.machine;
+        Self {
+            name: name.to_owned(),
+            processor: format!("{}, {}", machine.processor, words::counted(machine.cores as u64, "core")),
+            os: format!("{} {}", machine.os, machine.kernel.as_deref().unwrap_or_default()).trim_end().to_owned(),
+            at: report.made.at.clone(),
+        }
+    }
+}
+
+impl Common {
+    fn of(reports: &[(String, Report)], report: &Report, cell: &Cell) -> Self {
+        let reference = reference(report, cell);
+        let line = |metric: Metric| {
+            let values: Vec<Option<Estimate>> = each(reports, cell, |cell| metric.of_summary(cell.summary.as_ref()?));
+            let ratios = reports
+                .iter()
+                .map(|(_, report)| {
+                    let (cell, reference) = (counterpart(report, cell)?, counterpart(report, reference?)?);
+                    Ratio::of(findings::verdict(metric, cell, reference))
+                })
+                .collect();
+            Line {
+                metric: metric.key(),
+                title: metric.name(),
+                differs: lie_apart(&values),
+                values,
+                against: reference.map(|reference| findings::name(report, reference)),
+                ratios,
+            }
+        };
+        Self {
+            name: findings::name(report, cell),
+            transport: cell.transport.clone(),
+            load: words::load(cell),
+            figures: COMPARED.into_iter().map(line).filter(|line| line.values.iter().any(Option::is_some)).collect(),
+        }
+    }
+}
+
+impl Ratio {
+    fn of(verdict: Verdict) -> Option<Self> {
+        let (interval, differs) = match verdict {
+            Verdict::Times(interval) => (interval, true),
+            Verdict::NoDifference(interval) => (interval, false),
+            Verdict::CannotTell => return None,
+        };
+        Some(Self { value: interval.median, low: interval.low, high: interval.high, differs })
+    }
+
+    /// `3.12 (2.94–3.35) times`, or that there is no difference.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        if self.differs {
+            format!("{} times", words::ratio(self.value, self.low, self.high))
+        } else {
+            "no difference seen".to_owned()
+        }
+    }
+}
+
+/// A short name for the report in a file: its folder's, if the file is called as `bench` calls it.
+#[must_use]
+pub fn name_of(path: &Path) -> String {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = path.parent().and_then(Path::file_name).map(|folder| folder.to_string_lossy().into_owned());
+    folder.filter(|_| stem == "report").unwrap_or(stem)
+}
+
+/// The cell of another report under the same load, of the same transport, of a target with the same name.
+fn counterpart<'a>(report: &'a Report, cell: &Cell) -> Option<&'a Cell> {
+    let is_same =
+        |other: &&Cell| (&other.target, &other.transport) == (&cell.target, &cell.transport) && other.has_load_of(cell);
+    report.cells.iter().find(is_same)
+}
+
+/// What a cell is compared with on its own machine: the WebSocket of the first target under the same load.
+fn reference<'a>(report: &'a Report, cell: &Cell) -> Option<&'a Cell> {
+    let mut same_load = report.cells.iter().filter(|other| other.has_load_of(cell));
+    let first = same_load.clone().next();
+    same_load.find(|other| other.transport == "websocket").or(first).filter(|reference| reference.id != cell.id)
+}
+
+fn each<T>(reports: &[(String, Report)], cell: &Cell, value: impl Fn(&Cell) -> Option<T>) -> Vec<Option<T>> {
+    reports.iter().map(|(_, report)| counterpart(report, cell).and_then(&value)).collect()
+}
+
+/// Whether there are two whose intervals have nothing in common. An interval of one round is a point and shows nothing.
+fn lie_apart(values: &[Option<Estimate>]) -> bool {
+    let known: Vec<&Estimate> = values.iter().flatten().filter(|value| value.low < value.high).collect();
+    let lowest_end = known.iter().map(|value| value.high).fold(f64::INFINITY, f64::min);
+    let highest_start = known.iter().map(|value| value.low).fold(f64::NEG_INFINITY, f64::max);
+    highest_start > lowest_end
+}
+
+/// What was not the same in all reports, and has to be said before anything is compared.
+fn caveats(reports: &[(String, Report)]) -> Vec<String> {
+    let mut caveats = Vec::new();
+    let mut differ = |what: &str, value: &dyn Fn(&Report) -> String| {
+        let values: Vec<String> = reports.iter().map(|(_, report)| value(report)).collect();
+        if values.iter().any(|value| *value != values[0]) {
+            let each: Vec<String> =
+                reports.iter().zip(&values).map(|((name, _), value)| format!("{name} {value}")).collect();
+            caveats.push(format!("{what} is not the same: {}.", words::list(&each)));
+        }
+    };
+    differ("The loop", &|report| format!("{:?}", report.settings.loop_).to_lowercase());
+    differ("The duration of a round", &|report| format!("{} s", report.settings.duration_s));
+    differ("The warm-up", &|report| format!("{} s", report.settings.warm_up_s));
+    differ("The way of publishing", &|report| format!("{:?}", report.settings.publish).to_lowercase());
+    differ("The version of fallcast", &|report| report.made.fallcast.clone());
+    differ("The build", &|report| if report.made.debug { "debug" } else { "release" }.to_owned());
+    differ("Whether cores were shared", &|report| {
+        if report.settings.pinned { "a core each" } else { "not pinned" }.to_owned()
+    });
+    differ("How long the server was stopped", &|report| {
+        report.settings.freeze_s.map_or_else(|| "not at all".to_owned(), |seconds| format!("{seconds} s"))
+    });
+    caveats
+}

@@ -1,0 +1,274 @@
+//! What the figures say, and what they do not, in sentences. Nothing is said that the rounds do not carry.
+
+use super::{
+    metric::{Metric, exact},
+    report::{Cell, Finding, Loop, Report},
+    statistics::{LEAST_COVERAGE, Verdict, coverage},
+    words::{self, COUNT, TIME},
+};
+
+/// The figures about which something is said. The others can be read in the table.
+const TOLD: [Metric; 7] = [
+    Metric::LatencyP50,
+    Metric::LatencyP99,
+    Metric::Cpu,
+    Metric::Bytes,
+    Metric::Memory,
+    Metric::FirstMessage,
+    Metric::Recovery,
+];
+
+/// What the figures say.
+#[must_use]
+pub fn of(report: &Report) -> Vec<Finding> {
+    let mut findings = vec![completeness(report)];
+    findings.extend(invalid_rounds(report));
+    findings.extend(freeze(report));
+    for first in loads(report) {
+        let cells: Vec<&Cell> = report.cells.iter().filter(|cell| cell.has_load_of(first)).collect();
+        findings.extend(TOLD.iter().filter_map(|&metric| comparison(report, &cells, metric)));
+    }
+    findings.extend(growth(report));
+    findings.extend(ceilings(report));
+    findings
+}
+
+/// The first cell of each load.
+fn loads(report: &Report) -> impl Iterator<Item = &Cell> {
+    let cells = &report.cells;
+    cells
+        .iter()
+        .enumerate()
+        .filter(|&(at, cell)| !cells[..at].iter().any(|before| before.has_load_of(cell)))
+        .map(|(_, cell)| cell)
+}
+
+/// A cell, as a sentence names it among others of the same load.
+#[must_use]
+pub fn name(report: &Report, cell: &Cell) -> String {
+    let transport = words::transport(&cell.transport);
+    if report.targets.len() > 1 { format!("{} {transport}", cell.target) } else { transport }
+}
+
+fn completeness(report: &Report) -> Finding {
+    let rounds = || report.cells.iter().flat_map(Cell::valid_rounds);
+    let sum = |count: fn(&super::report::Round) -> u64| rounds().map(count).sum::<u64>();
+    let n = sum(|round| round.n);
+    let faults: Vec<String> = [
+        (sum(|round| round.lost), "lost"),
+        (sum(|round| round.repeated), "repeated"),
+        (sum(|round| round.reordered), "reordered"),
+        (sum(|round| round.damaged), "damaged"),
+    ]
+    .into_iter()
+    .filter(|&(count, _)| count > 0)
+    .map(|(count, fault)| format!("{} {fault}", words::count(count)))
+    .collect();
+    let text = if n == 0 {
+        "No valid round has delivered anything.".to_owned()
+    } else if faults.is_empty() {
+        format!("Nothing was lost, repeated, reordered or damaged in {} deliveries.", words::count(n))
+    } else {
+        format!("Beside {} deliveries in order: {}.", words::count(n), words::list(&faults))
+    };
+    let faulty = |cell: &&Cell| {
+        cell.valid_rounds().any(|round| round.lost + round.repeated + round.reordered + round.damaged > 0)
+    };
+    Finding { text, cells: report.cells.iter().filter(faulty).map(|cell| cell.id.clone()).collect() }
+}
+
+fn invalid_rounds(report: &Report) -> Option<Finding> {
+    let all: usize = report.cells.iter().map(|cell| cell.rounds.len()).sum();
+    let invalid = |cell: &Cell| cell.rounds.len() - cell.valid_rounds().count();
+    let cells: Vec<&Cell> = report.cells.iter().filter(|cell| invalid(cell) > 0).collect();
+    let count: usize = cells.iter().map(|cell| invalid(cell)).sum();
+    let verb = if count == 1 { "does" } else { "do" };
+    (count > 0).then(|| Finding {
+        text: format!("{count} of {all} rounds {verb} not count: the reasons are listed with each."),
+        cells: cells.iter().map(|cell| cell.id.clone()).collect(),
+    })
+}
+
+fn freeze(report: &Report) -> Option<Finding> {
+    let seconds = report.settings.freeze_s?;
+    let frozen: Vec<String> = report
+        .cells
+        .iter()
+        .filter_map(|cell| {
+            let p99 = cell.summary.as_ref()?.latency.p99_ns?;
+            Some(format!("{} {}", name(report, cell), words::figure(exact(p99), TIME)))
+        })
+        .collect();
+    let stood = format!("The server stood still for {seconds} s in the middle of each round.");
+    let text = match (report.settings.loop_, frozen.is_empty()) {
+        (_, true) => stood,
+        (Loop::Open, false) => format!("{stood} The 99th percentile shows it: {}.", words::list(&frozen)),
+        (Loop::Closed, false) => format!(
+            "{stood} The closed loop hides it, since it published nothing meanwhile: its 99th percentile is {}.",
+            words::list(&frozen)
+        ),
+    };
+    Some(Finding { text, cells: Vec::new() })
+}
+
+/// All cells of one load against one of them, round by round.
+fn comparison(report: &Report, cells: &[&Cell], metric: Metric) -> Option<Finding> {
+    let measured: Vec<&Cell> = cells.iter().copied().filter(|cell| estimate_of(cell, metric).is_some()).collect();
+    let reference = *measured.iter().find(|cell| cell.transport == "websocket").or(measured.first())?;
+    let others: Vec<&Cell> = measured.iter().copied().filter(|cell| cell.id != reference.id).collect();
+    let value = words::estimate(&estimate_of(reference, metric)?, metric.units());
+    let mut parts = vec![format!("{} {value}", name(report, reference))];
+    let verdicts: Vec<(String, Verdict)> =
+        others.iter().map(|cell| (name(report, cell), verdict(metric, cell, reference))).collect();
+    let among = |kind: fn(&Verdict) -> bool| -> Vec<String> {
+        verdicts.iter().filter(|(_, verdict)| kind(verdict)).map(|(name, _)| name.clone()).collect()
+    };
+    let same = among(|verdict| matches!(verdict, Verdict::NoDifference(_)));
+    let untold = among(|verdict| matches!(verdict, Verdict::CannotTell));
+    if !same.is_empty() {
+        parts.push(format!("{}: no difference seen", words::list(&same)));
+    }
+    for (name, verdict) in &verdicts {
+        if let Verdict::Times(ratio) = verdict {
+            parts.push(format!("{name} {} times that", words::ratio(ratio.median, ratio.low, ratio.high)));
+        }
+    }
+    if !untold.is_empty() {
+        parts.push(format!("{}: cannot be told apart from it by so few rounds", words::list(&untold)));
+    }
+    let about = format!("{}, {}", metric.name(), words::load(reference));
+    (!others.is_empty()).then(|| Finding {
+        text: format!("{}: {}.", words::sentence(&about), parts.join("; ")),
+        cells: measured.iter().map(|cell| cell.id.clone()).collect(),
+    })
+}
+
+fn estimate_of(cell: &Cell, metric: Metric) -> Option<super::report::Estimate> {
+    metric.of_summary(cell.summary.as_ref()?)
+}
+
+/// One cell against another, by the rounds that count in both.
+#[must_use]
+pub fn verdict(metric: Metric, cell: &Cell, reference: &Cell) -> Verdict {
+    let pairs = cell.valid_rounds().filter_map(|round| {
+        let other = reference.valid_rounds().find(|other| other.round == round.round)?;
+        Some((metric.of_round(cell, round)?, metric.of_round(reference, other)?))
+    });
+    Verdict::of_pairs(pairs)
+}
+
+/// How the cost of a delivery changes from the fewest subscribers to the most.
+fn growth(report: &Report) -> Vec<Finding> {
+    let is_same_line = |one: &Cell, other: &Cell| {
+        let line = |cell: &Cell| {
+            (cell.target.clone(), cell.transport.clone(), cell.rate.to_bits(), cell.size_bytes, cell.via.clone())
+        };
+        line(one) == line(other)
+    };
+    let cells = &report.cells;
+    let lines =
+        cells.iter().enumerate().filter(|&(at, cell)| !cells[..at].iter().any(|before| is_same_line(before, cell)));
+    lines
+        .filter_map(|(_, first)| {
+            let line = || cells.iter().filter(|cell| is_same_line(cell, first));
+            let few = line().min_by_key(|cell| cell.subscribers)?;
+            let many = line().max_by_key(|cell| cell.subscribers)?;
+            let subject = format!(
+                "{} of {} from {} to {} subscribers ({}/s, {} B)",
+                words::sentence(Metric::Cpu.name()),
+                name(report, first),
+                words::count(few.subscribers.into()),
+                words::count(many.subscribers.into()),
+                words::figure(first.rate, COUNT),
+                words::count(first.size_bytes.into()),
+            );
+            let text = match verdict(Metric::Cpu, many, few) {
+                _ if few.subscribers == many.subscribers => return None,
+                Verdict::Times(ratio) => {
+                    format!("{subject}: {} times as much.", words::ratio(ratio.median, ratio.low, ratio.high))
+                }
+                Verdict::NoDifference(_) => format!("{subject}: no difference seen."),
+                Verdict::CannotTell => return None,
+            };
+            Some(Finding { text, cells: line().map(|cell| cell.id.clone()).collect() })
+        })
+        .collect()
+}
+
+fn ceilings(report: &Report) -> Vec<Finding> {
+    let sentence = |ceiling: &super::report::Ceiling| {
+        let bound = format!(
+            "p{} below {}",
+            words::figure(ceiling.quantile * 100.0, COUNT),
+            words::figure(exact(ceiling.bound_ns), TIME)
+        );
+        let who = words::transport(&ceiling.transport);
+        let load = format!("{}, {} B", words::counted(ceiling.subscribers.into(), "subscriber"), ceiling.size_bytes);
+        let found = ceiling.rate.map_or_else(
+            || "no rate that was tried kept it".to_owned(),
+            |rate| format!("up to {} messages per second", words::figure(rate, COUNT)),
+        );
+        let target = if report.targets.len() > 1 { format!("{} ", ceiling.target) } else { String::new() };
+        format!("{target}{who} with {bound} ({load}): {found}.")
+    };
+    report
+        .ceilings
+        .iter()
+        .map(|ceiling| Finding { text: words::sentence(&sentence(ceiling)), cells: Vec::new() })
+        .collect()
+}
+
+/// What the figures do not say.
+#[must_use]
+pub fn not_shown(report: &Report) -> Vec<String> {
+    let settings = &report.settings;
+    let is_own = report.targets.iter().any(|target| target.own);
+    let rounds = report.cells.iter().map(|cell| cell.valid_rounds().count()).max().unwrap_or(0);
+    let mut limits = Vec::new();
+    let mut say = |is_so: bool, text: &str| {
+        if is_so {
+            limits.push(text.to_owned());
+        }
+    };
+    say(report.made.interrupted, "The run was interrupted: what was not measured is missing.");
+    say(
+        report.made.debug,
+        "fallcast was built without optimization (a debug build): times and costs say little. Measure with a release build.",
+    );
+    say(
+        settings.loop_ == Loop::Closed,
+        "The loop was closed: whenever the server was slow, nothing was published, so nothing could be late. These \
+         latencies are too good; --loop open measures them.",
+    );
+    say(
+        is_own && report.cells.iter().any(|cell| cell.via.is_none()),
+        "Loopback is no network: a round trip takes no time there, and that is what separates the transports most. \
+         Measure once more with --via lab:mobile-3g.",
+    );
+    say(
+        report.cells.iter().any(|cell| cell.via.is_some()),
+        "The lab delays bytes but loses no packet: retransmission, and what waits behind it, are not in these figures.",
+    );
+    say(!settings.pinned, "Server and generator may have shared a processor core: they then slow each other down.");
+    say(!settings.tls, "Nothing was encrypted: TLS costs processor time for each connection and each record.");
+    say(
+        true,
+        "No browser took part: subscribers are sockets that read and count. What a page does with a message comes on top.",
+    );
+    say(
+        rounds > 1,
+        "Deliveries of one message are not independent of each other. So intervals are taken over rounds, and tell \
+         nothing about another day or another machine.",
+    );
+    say(rounds < 5, "Fewer than five rounds count: that is too few to call anything a difference.");
+    say(
+        coverage(rounds) >= LEAST_COVERAGE && report.cells.len() > 1,
+        "Of many comparisons, some show a difference by chance: with five rounds, one in sixteen.",
+    );
+    let is_costed = report.cells.iter().any(|cell| estimate_of(cell, Metric::Cpu).is_some());
+    say(
+        !is_costed,
+        "What it cost the server is unknown: it can be read on Linux, of the own server or one named by --pid.",
+    );
+    limits
+}

@@ -1,0 +1,18 @@
+//! The benchmark: an honest comparison of transports, on the machine of whoever asks.
+//!
+//! It knows nothing of the server but its address, so it measures any server.
+
+pub mod checksum;
+pub mod compare;
+pub mod findings;
+pub mod histogram;
+pub mod html;
+pub mod load;
+pub mod metric;
+pub mod output;
+pub mod report;
+pub mod statistics;
+mod summarize;
+pub mod table;
+pub mod verify;
+pub mod words;
