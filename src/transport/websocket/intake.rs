@@ -263,6 +263,7 @@ impl Utf8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::websocket;
     use proptest::prelude::*;
 
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
