@@ -87,10 +87,8 @@ pub struct Subscription {
     presence: PresenceFrom,
     transport: Transport,
     heartbeat_at_ms: u64,
-    /// When this subscriber is let go, once the server drains.
-    leave_at_ms: Option<u64>,
-    /// The head at that moment: what was published before is delivered before the goodbye.
-    last_offset: Option<u64>,
+    /// How this subscriber is let go, once the server drains.
+    leaving: Option<Box<Leaving>>,
     /// Whether it has caught up once; only from then on do its delays tell something about the server.
     is_live: bool,
     is_over: bool,
@@ -99,6 +97,14 @@ pub struct Subscription {
     _attached: Option<Arc<dyn std::fmt::Debug>>,
 }
 // ANCHOR_END: subscription
+
+/// When a subscriber leaves a draining server.
+#[derive(Debug)]
+struct Leaving {
+    at_ms: u64,
+    /// The head when that moment had come: what was published before is delivered before the goodbye.
+    last_offset: Option<u64>,
+}
 
 impl Subscription {
     /// Starts a subscription on this worker. It exists from here on: nothing published from now on is missed.
@@ -116,8 +122,7 @@ impl Subscription {
             presence: start.presence,
             transport: start.transport,
             heartbeat_at_ms: worker.now_ms() + worker.pace().heartbeat_ms(),
-            leave_at_ms: None,
-            last_offset: None,
+            leaving: None,
             is_live: start.position >= fanout.head(),
             is_over: false,
             counted: Some(start.channel.count_in(start.transport)),
@@ -246,8 +251,10 @@ impl Subscription {
         let since = worker.draining_since_ms()?;
         let (lead, spread) = (worker.pace().drain_lead, worker.pace().drain_spread);
         let moment = || since + millis(lead) + fastrand::u64(0..=millis(spread));
-        let leave_at = *self.leave_at_ms.get_or_insert_with(moment);
-        if worker.now_ms() < leave_at || self.position < *self.last_offset.get_or_insert_with(|| self.fanout.head()) {
+        let leaving = self.leaving.get_or_insert_with(|| Box::new(Leaving { at_ms: moment(), last_offset: None }));
+        if worker.now_ms() < leaving.at_ms
+            || self.position < *leaving.last_offset.get_or_insert_with(|| self.fanout.head())
+        {
             return None;
         }
         self.is_over = true;
@@ -257,7 +264,7 @@ impl Subscription {
     /// When the subscription has something to say in any case, in the worker's milliseconds.
     #[must_use]
     pub fn wake_at_ms(&self) -> u64 {
-        self.leave_at_ms.map_or(self.heartbeat_at_ms, |leave_at| leave_at.min(self.heartbeat_at_ms))
+        self.leaving.as_ref().map_or(self.heartbeat_at_ms, |leaving| leaving.at_ms.min(self.heartbeat_at_ms))
     }
 
     /// Encodes an event that is not shared with anybody, in this subscription's framing.

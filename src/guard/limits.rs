@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -53,11 +53,11 @@ impl Connections {
 
     /// Counts a connection in for as long as the ticket lives.
     #[must_use]
-    pub fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Ticket {
+    pub fn admit(self: &Arc<Self>, peer: Option<SocketAddr>) -> Ticket {
         let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
         // Without a limit for each address nobody pays for the map.
-        let address = address.filter(|_| self.max_per_address.is_some());
-        let from_address = address.map_or(0, |address| self.count(address));
+        let counted = peer.filter(|_| self.max_per_address.is_some());
+        let from_address = counted.map_or(0, |peer| self.count(peer.ip()));
         let verdict = if open > self.max {
             Verdict::TooMany
         } else if self.max_per_address.is_some_and(|max| from_address > max) {
@@ -65,7 +65,7 @@ impl Connections {
         } else {
             Verdict::Admitted
         };
-        Ticket(Arc::new(Admission { connections: Arc::clone(self), address, verdict, places: Arc::default() }))
+        Ticket(Arc::new(Admission { connections: Arc::clone(self), peer, verdict, places: AtomicUsize::new(0) }))
     }
 
     fn count(&self, address: IpAddr) -> usize {
@@ -93,24 +93,39 @@ pub struct Ticket(Arc<Admission>);
 #[derive(Debug)]
 struct Admission {
     connections: Arc<Connections>,
-    address: Option<IpAddr>,
+    peer: Option<SocketAddr>,
     verdict: Verdict,
-    /// Counts the subscriptions that the connection carries, by the handles of this.
-    places: Arc<Place>,
+    /// How many subscriptions the connection carries.
+    places: AtomicUsize,
 }
 
 /// How many subscriptions one connection carries at most. Over HTTP/1.1 it is one, over HTTP/2 as many as it has streams.
 const PLACES: usize = 256;
 
 /// A subscription's place on its connection, held for as long as the subscription lives.
-#[derive(Debug, Default)]
-pub struct Place;
+#[derive(Debug)]
+pub struct Place(Arc<Admission>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.places.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Ticket {
     /// Takes a place for one more subscription, if there is one left.
     #[must_use]
-    pub fn place(&self) -> Option<Arc<Place>> {
-        (Arc::strong_count(&self.0.places) <= PLACES).then(|| Arc::clone(&self.0.places))
+    pub fn place(&self) -> Option<Place> {
+        let is_left = self.0.places.fetch_add(1, Ordering::Relaxed) < PLACES;
+        // Dropped, it gives back what was taken too much.
+        let place = Place(Arc::clone(&self.0));
+        is_left.then_some(place)
+    }
+
+    /// Who is at the other end, if anybody knows.
+    #[must_use]
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.0.peer
     }
 
     /// What was decided.
@@ -123,8 +138,8 @@ impl Ticket {
 impl Drop for Admission {
     fn drop(&mut self) {
         self.connections.open.fetch_sub(1, Ordering::Relaxed);
-        if let Some(address) = self.address {
-            self.connections.leave(address);
+        if let Some(peer) = self.peer.filter(|_| self.connections.max_per_address.is_some()) {
+            self.connections.leave(peer.ip());
         }
     }
 }
@@ -135,7 +150,7 @@ mod tests {
 
     #[test]
     fn connections_are_bounded_in_all_and_by_address_and_room_comes_back() {
-        let [ada, bob]: [IpAddr; 2] = [[10, 0, 0, 1].into(), [10, 0, 0, 2].into()];
+        let [ada, bob]: [SocketAddr; 2] = [([10, 0, 0, 1], 1).into(), ([10, 0, 0, 2], 1).into()];
         let connections = Arc::new(Connections::new(3, Some(2)));
         let first = connections.admit(Some(ada));
         let second = connections.admit(Some(ada));

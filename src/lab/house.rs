@@ -7,7 +7,7 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener},
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     sync::Arc,
@@ -137,7 +137,7 @@ impl Door {
                 _ = &mut closed => return Ok(()),
                 Some(ended) = visits.join_next() => tell_panic(ended),
                 Some((socket, client)) = arrivals.recv() => {
-                    if let Some(place) = door.admit(client.ip()) {
+                    if let Some(place) = door.admit(client) {
                         visits.spawn_local(Rc::clone(&door).take_in(socket, client, place));
                     }
                 }
@@ -146,8 +146,8 @@ impl Door {
     }
 
     /// Finds a place for a client. Without one, it is not even told why.
-    fn admit(&self, address: IpAddr) -> Option<Place> {
-        let ticket = self.room.admit(Some(address));
+    fn admit(&self, client: SocketAddr) -> Option<Place> {
+        let ticket = self.room.admit(Some(client));
         let verdict = ticket.verdict();
         if verdict == Verdict::Admitted {
             return Some(Place::InRoom(ticket));

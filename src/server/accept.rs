@@ -88,12 +88,12 @@ impl Reception {
     pub fn take_in(&self, socket: &Socket, data: &mut Extensions) {
         let exit = socket.exit();
         data.insert(exit.clone());
-        if let Some(admission) = exit.luggage::<Admission>() {
-            admission.show(data);
+        if let Some(ticket) = exit.luggage::<Ticket>() {
+            show(&ticket, data);
         } else if let Some(stream) = socket.stream() {
-            let admission = self.admit(stream);
-            admission.show(data);
-            exit.carry(Rc::new(admission));
+            let ticket = self.admit(stream);
+            show(&ticket, data);
+            exit.carry(Rc::new(ticket));
             let options = SockRef::from(stream);
             if !set_up(&options, self.stall) {
                 insert_handle(&options, data);
@@ -104,16 +104,15 @@ impl Reception {
     /// Runs for each TLS connection when it is accepted.
     pub fn take_in_tls(&self, stream: &TlsStream<TcpStream>, data: &mut Extensions) {
         let stream = stream.get_ref().0;
-        self.admit(stream).show(data);
+        show(&self.admit(stream), data);
         let options = SockRef::from(stream);
         set_up(&options, self.stall);
         // A stream of HTTP/2 may stall while its connection does not, which the system cannot see.
         insert_handle(&options, data);
     }
 
-    fn admit(&self, stream: &TcpStream) -> Admission {
-        let peer = self.peer_of(stream);
-        Admission { peer: Peer(peer), ticket: self.connections.admit(peer.map(|peer| peer.ip())) }
+    fn admit(&self, stream: &TcpStream) -> Ticket {
+        self.connections.admit(self.peer_of(stream))
     }
 
     // ANCHOR: peer
@@ -128,18 +127,9 @@ impl Reception {
     // ANCHOR_END: peer
 }
 
-/// Who is at the other end of a connection, and its place in the count.
-#[derive(Debug)]
-struct Admission {
-    peer: Peer,
-    ticket: Ticket,
-}
-
-impl Admission {
-    fn show(&self, data: &mut Extensions) {
-        data.insert(self.peer);
-        data.insert(self.ticket.clone());
-    }
+fn show(ticket: &Ticket, data: &mut Extensions) {
+    data.insert(Peer(ticket.peer()));
+    data.insert(ticket.clone());
 }
 
 fn insert_handle(options: &SockRef<'_>, data: &mut Extensions) {

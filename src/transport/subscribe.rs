@@ -33,7 +33,7 @@ pub struct Opened {
     pub wish: Wish,
     /// The transport.
     pub transport: Transport,
-    /// The subscription's place on its connection.
+    /// The subscription's place on its connection, where a connection carries several.
     pub place: Option<Arc<Place>>,
 }
 
@@ -56,9 +56,8 @@ impl Opened {
         if state.hub.subscribers() >= state.guard.connections().max() {
             return Err(Refusal::TooManyConnections.into());
         }
-        let place = match request.conn_data::<Ticket>().map(Ticket::place) {
-            Some(None) => return Err(Refusal::TooManyOnConnection.into()),
-            Some(place) => place,
+        let place = match request.conn_data::<Ticket>().filter(|_| request.version() == Version::HTTP_2) {
+            Some(ticket) => Some(Arc::new(ticket.place().ok_or(Refusal::TooManyOnConnection)?)),
             None => None,
         };
         let channel = state.hub.channel(name)?;

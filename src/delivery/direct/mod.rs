@@ -28,4 +28,15 @@ pub use stage::Stage;
 ///
 /// Seats are given away again. Whoever is called up by an old number looks for news, finds none, and that is all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seat(pub(super) usize);
+pub struct Seat(u32);
+
+impl Seat {
+    /// The seat with this number. There are never more of them than descriptors, whose numbers are shorter.
+    fn of(number: usize) -> Self {
+        Self(u32::try_from(number).unwrap_or(u32::MAX))
+    }
+
+    const fn number(self) -> usize {
+        self.0 as usize
+    }
+}

@@ -20,7 +20,7 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
-use mio::{Interest, Token};
+use mio::{Interest, Token, event::Event};
 use slab::Slab;
 use tokio::{
     io::{Interest as Readiness, unix::AsyncFd},
@@ -86,16 +86,24 @@ struct Place {
     unsent: Bytes,
     /// The system has taken all it can hold, and says so when there is room.
     is_full: bool,
-    /// There may be something to read.
-    is_readable: bool,
-    /// The peer has ended its half.
-    is_ended: bool,
+    incoming: Incoming,
     /// The server has ended its half.
     is_lingering: bool,
     home: Homecoming,
     luggage: Option<Rc<dyn Any>>,
 }
 // ANCHOR_END: place
+
+/// What the system has for a connection to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Incoming {
+    /// Nothing; when something comes, there is an event.
+    Nothing,
+    /// Bytes, perhaps.
+    Bytes,
+    /// The end of the peer's half, and perhaps bytes before it. No further event will come.
+    End,
+}
 
 /// What becomes of a connection after it was served.
 enum Outcome {
@@ -156,22 +164,21 @@ impl Stage {
             unsent: Bytes::new(),
             is_full: false,
             // Bytes that came before the socket was here raise an event as well.
-            is_readable: false,
-            is_ended: false,
+            incoming: Incoming::Nothing,
             is_lingering: false,
             home,
             luggage,
         };
-        let seat = self.places.borrow_mut().insert(place);
+        let number = self.places.borrow_mut().insert(place);
         let registered = {
             let mut places = self.places.borrow_mut();
             let interest = Interest::READABLE | Interest::WRITABLE;
-            places.get_mut(seat).map(|place| self.registry.register(&mut place.socket, Token(seat), interest))
+            places.get_mut(number).map(|place| self.registry.register(&mut place.socket, Token(number), interest))
         };
         match registered {
-            Some(Ok(())) => self.call_up(Seat(seat)),
+            Some(Ok(())) => self.call_up(Seat::of(number)),
             // Without events nobody would ever learn that the peer has gone. The client comes back.
-            _ => self.let_go(Seat(seat)),
+            _ => self.let_go(Seat::of(number)),
         }
     }
 
@@ -187,10 +194,9 @@ impl Stage {
         for event in events.iter() {
             count += 1;
             let Some(place) = places.get_mut(event.token().0) else { continue };
-            place.is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
-            place.is_ended |= event.is_read_closed() || event.is_error();
+            place.incoming = place.incoming.max(incoming(event));
             place.is_full &= !event.is_writable() && !event.is_error();
-            called.push_back(Seat(event.token().0));
+            called.push_back(Seat::of(event.token().0));
         }
         count < EVENTS
     }
@@ -206,7 +212,7 @@ impl Stage {
     }
 
     fn serve(&self, seat: Seat) {
-        let outcome = match self.places.borrow_mut().get_mut(seat.0) {
+        let outcome = match self.places.borrow_mut().get_mut(seat.number()) {
             Some(place) => place.act(seat, &mut self.scratch.borrow_mut()),
             None => Outcome::Stays,
         };
@@ -222,7 +228,7 @@ impl Stage {
 
     /// Takes a connection off the stage. It is dropped when nothing is borrowed any more, for much hangs on it.
     fn remove(&self, seat: Seat) -> Option<Place> {
-        let mut place = self.places.borrow_mut().try_remove(seat.0)?;
+        let mut place = self.places.borrow_mut().try_remove(seat.number())?;
         // A socket that is closed is deregistered by that.
         let _ = self.registry.deregister(&mut place.socket);
         Some(place)
@@ -237,7 +243,7 @@ impl Stage {
     fn linger(&self, seat: Seat) {
         let occupant = {
             let mut places = self.places.borrow_mut();
-            let Some(place) = places.get_mut(seat.0) else { return };
+            let Some(place) = places.get_mut(seat.number()) else { return };
             // If the peer has hung up already, there is nobody to wait for, which the next read will show.
             let _ = place.socket.shutdown(Shutdown::Write);
             place.is_lingering = true;
@@ -259,7 +265,7 @@ impl Stage {
         let now = Instant::now();
         while self.next_end().is_some_and(|end| end <= now) {
             let Some((_, seat)) = self.lingering.borrow_mut().pop_front() else { return };
-            let is_lingering = self.places.borrow().get(seat.0).is_some_and(|place| place.is_lingering);
+            let is_lingering = self.places.borrow().get(seat.number()).is_some_and(|place| place.is_lingering);
             // The seat may have been given away meanwhile.
             if is_lingering {
                 self.let_go(seat);
@@ -278,13 +284,23 @@ impl Stage {
     }
 }
 
+fn incoming(event: &Event) -> Incoming {
+    if event.is_read_closed() || event.is_error() {
+        Incoming::End
+    } else if event.is_readable() {
+        Incoming::Bytes
+    } else {
+        Incoming::Nothing
+    }
+}
+
 impl Place {
     fn act(&mut self, seat: Seat, scratch: &mut [u8]) -> Outcome {
         if self.read(scratch).is_err() {
             return Outcome::Goes;
         }
         let outcome = self.speak(seat);
-        let has_more_to_hear = self.is_readable && self.occupant.is_listening();
+        let has_more_to_hear = self.incoming != Incoming::Nothing && self.occupant.is_listening();
         if matches!(outcome, Outcome::Stays) && has_more_to_hear { Outcome::Again } else { outcome }
     }
 
@@ -292,7 +308,7 @@ impl Place {
     /// half wants nothing more.
     fn read(&mut self, scratch: &mut [u8]) -> io::Result<()> {
         for _ in 0..READS {
-            if !self.is_readable || !self.occupant.is_listening() {
+            if self.incoming == Incoming::Nothing || !self.occupant.is_listening() {
                 return Ok(());
             }
             match self.socket.read(scratch) {
@@ -300,9 +316,11 @@ impl Place {
                 Ok(count) => {
                     self.occupant.hear(&scratch[..count]);
                     // Less than there was room for was all there is; of what comes later there is an event.
-                    self.is_readable = count == scratch.len() || self.is_ended;
+                    if count < scratch.len() && self.incoming == Incoming::Bytes {
+                        self.incoming = Incoming::Nothing;
+                    }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_readable = false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.incoming = Incoming::Nothing,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -373,7 +391,9 @@ async fn run(stage: Rc<Stage>) {
             readiness = stage.poller.readable() => {
                 while !stage.hear_events(&mut events) {}
                 // Only now may the runtime look again. What happens from here on raises a new edge.
-                readiness.into_iter().for_each(|mut readiness| readiness.clear_ready());
+                if let Ok(mut readiness) = readiness {
+                    readiness.clear_ready();
+                }
             }
             () = stage.call.notified(), if !has_more => {}
             () = until(stage.next_end()), if !has_more => {}

@@ -54,6 +54,18 @@ impl Conversation {
         &self.channel
     }
 
+    /// How large a frame may be.
+    ///
+    /// Limits count decoded data. In `json` a byte may come as `\u00XX`, so there a frame may be six times as large.
+    pub fn frame_limit(&self) -> usize {
+        const COMMAND_AROUND_DATA: usize = 4096;
+        let max_message = self.state.settings.max_message;
+        match self.format {
+            Format::Json => max_message.saturating_mul(6).saturating_add(COMMAND_AROUND_DATA),
+            Format::Raw => max_message,
+        }
+    }
+
     // ANCHOR: obey
     /// Obeys a message. Returns the text of the answer; in `raw` there is none.
     ///

@@ -36,18 +36,22 @@ pub struct Line {
     voice: Voice,
     conversation: Rc<Conversation>,
     stay: Option<Stay>,
-    /// How large a message may be.
-    limit: usize,
-    /// What has arrived and is not a whole frame yet. A connection that is silent keeps no buffer for it.
-    intake: Option<Box<Intake>>,
+    heard_at_ms: u64,
+    seat: Option<Seat>,
+    /// What is not finished yet. A connection that is silent has nothing of it, and no room for it.
+    talk: Option<Box<Talk>>,
+}
+
+/// What a client's words have led to, and what of them is half here.
+#[derive(Debug)]
+struct Talk {
+    intake: Intake,
     /// Complete frames, to be sent between events.
     replies: VecDeque<Bytes>,
     /// The publication that is under way, if it could not be done at once. Nothing is read meanwhile, so that the client's
     /// messages keep their order.
     pending: Option<Rc<RefCell<Option<Outcome>>>>,
     closing: Option<Closing>,
-    heard_at_ms: u64,
-    seat: Option<Seat>,
 }
 
 /// A close frame that is to be sent.
@@ -59,20 +63,32 @@ struct Closing {
     after: u64,
 }
 
+impl Talk {
+    fn may_take(&self) -> bool {
+        self.closing.is_none() && self.pending.is_none() && self.replies.len() < MAX_REPLIES
+    }
+
+    fn is_over(&self) -> bool {
+        self.may_take() && self.replies.is_empty() && self.intake.is_at_rest()
+    }
+
+    fn reply(&mut self, opcode: Opcode, payload: &[u8]) {
+        let mut out = Vec::new();
+        frame(opcode, payload, &mut out);
+        self.replies.push_back(out.into());
+    }
+}
+
 impl Line {
     /// Returns the line of a subscription.
-    pub fn new(voice: Voice, conversation: Conversation, stay: Option<Stay>, limit: usize) -> Self {
+    pub fn new(voice: Voice, conversation: Conversation, stay: Option<Stay>) -> Self {
         Self {
             heard_at_ms: voice.subscription.worker().now_ms(),
             voice,
             conversation: Rc::new(conversation),
             stay,
-            limit,
-            intake: None,
-            replies: VecDeque::new(),
-            pending: None,
-            closing: None,
             seat: None,
+            talk: None,
         }
     }
 
@@ -83,31 +99,22 @@ impl Line {
 
     // ANCHOR: work
     /// Takes whole frames out of what has arrived, for as long as it may.
-    fn work(&mut self) {
-        let Some(mut intake) = self.intake.take() else { return };
-        while self.is_taking() {
-            match intake.next() {
+    fn work(&mut self, talk: &mut Talk) {
+        while talk.may_take() {
+            match talk.intake.next() {
                 Ok(Some(arrived)) => {
                     self.heard_at_ms = self.voice.subscription.worker().now_ms();
-                    self.take(arrived);
+                    self.take(arrived, talk);
                 }
-                Ok(None) => break,
-                Err((code, rule)) => self.fail(code, rule),
+                Ok(None) => return,
+                Err((code, rule)) => self.fail(code, rule, talk),
             }
         }
-        // After a close frame nothing counts (RFC 6455 §5.5.1).
-        if self.closing.is_none() && !intake.is_at_rest() {
-            self.intake = Some(intake);
-        }
     }
 
-    fn is_taking(&self) -> bool {
-        self.closing.is_none() && self.pending.is_none() && self.replies.len() < MAX_REPLIES
-    }
-
-    fn take(&mut self, arrived: Arrived) {
+    fn take(&mut self, arrived: Arrived, talk: &mut Talk) {
         match arrived.opcode {
-            Opcode::Ping => self.reply(Opcode::Pong, &arrived.payload),
+            Opcode::Ping => talk.reply(Opcode::Pong, &arrived.payload),
             // That it came is all there is to know.
             Opcode::Pong => {}
             Opcode::Close => {
@@ -115,65 +122,79 @@ impl Line {
                 if let Some(stay) = self.stay.take_if(|_| is_meant(code)) {
                     stay.end();
                 }
-                self.close(|out| close_echo(code, out));
+                self.close(talk, |out| close_echo(code, out));
             }
-            Opcode::Binary | Opcode::Continuation => self.obey(Said::Binary(arrived.payload)),
+            Opcode::Binary | Opcode::Continuation => self.obey(Said::Binary(arrived.payload), talk),
             // The intake has checked that it is UTF-8.
-            Opcode::Text => self.obey(Said::Text(ByteString::try_from(arrived.payload).unwrap_or_default())),
+            Opcode::Text => self.obey(Said::Text(ByteString::try_from(arrived.payload).unwrap_or_default()), talk),
         }
     }
     // ANCHOR_END: work
 
     /// Publishes. In the memory of this process that is done at once; if it takes longer, a task waits for it.
-    fn obey(&mut self, said: Said) {
+    fn obey(&self, said: Said, talk: &mut Talk) {
         let conversation = Rc::clone(&self.conversation);
         let mut work: Pin<Box<dyn Future<Output = Outcome>>> = Box::pin(async move { conversation.obey(said).await });
         match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => self.settle(outcome),
+            Poll::Ready(outcome) => self.settle(outcome, talk),
             Poll::Pending => {
                 let slot = Rc::new(RefCell::new(None));
-                self.pending = Some(Rc::clone(&slot));
+                talk.pending = Some(Rc::clone(&slot));
                 let (worker, seat) = (Rc::clone(self.voice.subscription.worker()), self.seat);
                 actix_rt::spawn(async move {
                     slot.replace(Some(work.await));
-                    seat.into_iter().for_each(|seat| worker.call_up(seat));
+                    if let Some(seat) = seat {
+                        worker.call_up(seat);
+                    }
                 });
             }
         }
     }
 
-    fn settle(&mut self, outcome: Outcome) {
+    fn settle(&self, outcome: Outcome, talk: &mut Talk) {
         match outcome {
-            Ok(Some(answer)) => self.reply(Opcode::Text, answer.as_bytes()),
+            Ok(Some(answer)) => talk.reply(Opcode::Text, answer.as_bytes()),
             Ok(None) => {}
-            Err(Fault(code, detail)) => self.fail(code, &detail),
+            Err(Fault(code, detail)) => self.fail(code, &detail, talk),
         }
     }
 
-    fn reply(&mut self, opcode: Opcode, payload: &[u8]) {
-        let mut out = Vec::new();
-        frame(opcode, payload, &mut out);
-        self.replies.push_back(out.into());
+    fn fail(&self, code: CloseCode, reason: &str, talk: &mut Talk) {
+        self.close(talk, |out| close_frame(code, reason, out));
     }
 
-    fn fail(&mut self, code: CloseCode, reason: &str) {
-        self.close(|out| close_frame(code, reason, out));
-    }
-
-    fn close(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+    fn close(&self, talk: &mut Talk, write: impl FnOnce(&mut Vec<u8>)) {
         let mut out = Vec::new();
         write(&mut out);
-        self.closing = Some(Closing { frame: out.into(), after: self.conversation.channel().head() });
+        // After a close frame nothing counts (RFC 6455 §5.5.1).
+        talk.intake.clear();
+        talk.closing = Some(Closing { frame: out.into(), after: self.voice.subscription.channel().head() });
     }
 
-    /// What goes between two events: replies, and at the end the close frame.
-    fn next_reply(&mut self) -> Option<Bytes> {
-        let is_behind = |closing: &Closing| self.voice.subscription.position() < closing.after;
-        if self.voice.subscription.is_within_event() || self.closing.as_ref().is_some_and(is_behind) {
+    /// Goes on with what is unfinished. Returns what is to be sent between two events: replies, and at last the close
+    /// frame.
+    fn go_on(&mut self) -> Option<Bytes> {
+        let mut talk = self.talk.take()?;
+        if let Some(outcome) = talk.pending.as_ref().and_then(|slot| slot.take()) {
+            talk.pending = None;
+            self.settle(outcome, &mut talk);
+        }
+        self.work(&mut talk);
+        let reply = self.next_reply(&mut talk);
+        if !talk.is_over() {
+            self.talk = Some(talk);
+        }
+        reply
+    }
+
+    fn next_reply(&mut self, talk: &mut Talk) -> Option<Bytes> {
+        let subscription = &self.voice.subscription;
+        let is_behind = talk.closing.as_ref().is_some_and(|closing| subscription.position() < closing.after);
+        if subscription.is_within_event() || is_behind {
             return None;
         }
-        self.replies.pop_front().or_else(|| {
-            let closing = self.closing.take()?;
+        talk.replies.pop_front().or_else(|| {
+            let closing = talk.closing.take()?;
             self.voice.is_over = true;
             Some(closing.frame)
         })
@@ -182,18 +203,13 @@ impl Line {
 
 impl Occupant for Line {
     fn next(&mut self, whom: Whom<'_>) -> Turn {
-        if let Whom::Seat(seat) = whom {
-            self.seat = Some(seat);
-        }
-        if let Some(outcome) = self.pending.as_ref().and_then(|slot| slot.take()) {
-            self.pending = None;
-            self.settle(outcome);
-        }
-        self.work();
         if self.voice.is_over {
             return Turn::End;
         }
-        if let Some(reply) = self.next_reply() {
+        if let Whom::Seat(seat) = whom {
+            self.seat = Some(seat);
+        }
+        if let Some(reply) = self.go_on() {
             return Turn::Send(reply);
         }
         match self.voice.subscription.next_for(whom) {
@@ -204,14 +220,23 @@ impl Occupant for Line {
     }
 
     fn hear(&mut self, bytes: &[u8]) {
-        if self.closing.is_none() && !self.voice.is_over {
-            let intake = self.intake.get_or_insert_with(|| Box::new(Intake::new(self.limit)));
-            intake.push(bytes);
-            self.work();
+        if self.voice.is_over {
+            return;
+        }
+        let mut talk = self.talk.take().unwrap_or_else(|| {
+            let intake = Intake::new(self.conversation.frame_limit());
+            Box::new(Talk { intake, replies: VecDeque::new(), pending: None, closing: None })
+        });
+        if talk.closing.is_none() {
+            talk.intake.push(bytes);
+            self.work(&mut talk);
+        }
+        if !talk.is_over() {
+            self.talk = Some(talk);
         }
     }
 
     fn is_listening(&self) -> bool {
-        self.is_taking() || self.closing.is_some() || self.voice.is_over
+        self.talk.as_ref().is_none_or(|talk| talk.may_take() || talk.closing.is_some())
     }
 }

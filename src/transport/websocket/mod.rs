@@ -37,7 +37,7 @@ use super::{
     problem::Problem,
     query::{Format, Wish},
     state::State,
-    subscribe::{Opened, exit, hangup},
+    subscribe::{Opened, Stay, exit, hangup},
 };
 
 use body::FrameBody;
@@ -126,33 +126,47 @@ fn connect(
     state: &web::Data<State>,
     opened: &Opened,
 ) -> Result<HttpResponse, Problem> {
-    let worker = state.worker();
-    let shared = Rc::new(Shared {
-        heard_at_ms: Cell::new(worker.now_ms()),
-        violation: Cell::new(None),
-        closing_after: Cell::new(None),
-    });
     let is_json = opened.wish.format == Format::Json;
     let framing = if is_json { Framing::WebSocketJson } else { Framing::WebSocketRaw };
     // `raw` cannot say where it is. The client has to ask for it, so a gap turns it away.
     if let Some(gap) = opened.gap.as_ref().filter(|_| !is_json) {
         return closed_at_once(request, body, CloseCode::Gap, &format!("gap {}", gap.resume));
     }
-    let limit = frame_limit(state.settings.max_message, is_json);
+    let mut response = actix_http::ws::handshake(request.head()).map_err(|_| handshake::bad_key())?;
     let stay = opened.announce(state, request);
-    let voice = Voice::new(opened.start(&worker, framing, opening(state, opened, framing), hangup(request)));
+    let opening = opening(state, opened, framing);
+    let voice = Voice::new(opened.start(&state.worker(), framing, opening, hangup(request)));
     let conversation = Conversation::new(state, opened, request);
-    let mut switching = actix_http::ws::handshake(request.head()).map_err(|_| handshake::bad_key())?;
-    if let Some(exit) = exit(request) {
-        let line = Line::new(voice, conversation, stay, limit);
-        let body = Boarding::new(exit, line, Line::boxed).boxed();
-        return switching.message_body(body).map(HttpResponse::from).map_err(|_| handshake::bad_key());
+    match exit(request) {
+        Some(exit) => {
+            let line = Line::new(voice, conversation, stay);
+            let body = Boarding::new(exit, line, Line::boxed).boxed();
+            response.message_body(body).map(HttpResponse::from).map_err(|_| handshake::bad_key())
+        }
+        None => stream(request, body, state, voice, conversation, stay),
     }
-    let gate = Gate::new(body.into_inner(), limit, Rc::clone(&shared), Rc::clone(&worker));
+}
+
+/// Delivers through the framework: actix-ws parses what comes, behind a gate, and a response body sends what goes.
+fn stream(
+    request: &HttpRequest,
+    body: web::Payload,
+    state: &State,
+    voice: Voice,
+    conversation: Conversation,
+    stay: Option<Stay>,
+) -> Result<HttpResponse, Problem> {
+    let worker = state.worker();
+    let shared = Rc::new(Shared {
+        heard_at_ms: Cell::new(worker.now_ms()),
+        violation: Cell::new(None),
+        closing_after: Cell::new(None),
+    });
+    let limit = conversation.frame_limit();
+    let gate = Gate::new(body.into_inner(), limit, Rc::clone(&shared), worker);
     let (response, session, messages) =
         actix_ws::handle(request, gated(request, gate)?).map_err(|_| handshake::bad_key())?;
     let messages = messages.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
-
     let reader = Reader::new(conversation, session, Rc::clone(&shared), stay);
     actix_rt::spawn(reader.run(messages));
     Ok(response.map_body(|_, replies| BoxBody::new(FrameBody::new(voice, replies, shared))))
@@ -166,12 +180,6 @@ fn opening(state: &State, opened: &Opened, framing: Framing) -> Vec<u8> {
         wire::encode_event(framing, &Event::Gap(gap.clone()), &mut opening);
     }
     opening
-}
-
-/// Limits count decoded data. In `json` a byte may come as `\u00XX`, so there a frame may be six times as large.
-const fn frame_limit(max_message: usize, is_json: bool) -> usize {
-    const COMMAND_AROUND_DATA: usize = 4096;
-    if is_json { max_message.saturating_mul(6).saturating_add(COMMAND_AROUND_DATA) } else { max_message }
 }
 
 /// Hands the gate to actix-ws as if it were the request's own payload.
