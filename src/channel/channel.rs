@@ -327,7 +327,6 @@ impl Channel {
     pub fn count_in(self: &Arc<Self>, transport: Transport) -> Counted {
         self.subscribers[transport as usize].fetch_add(1, Ordering::Relaxed);
         self.subscribers_of_hub.fetch_add(1, Ordering::Relaxed);
-        self.touch();
         Counted { channel: Arc::clone(self), transport }
     }
 

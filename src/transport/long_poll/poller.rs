@@ -145,9 +145,11 @@ impl Poller {
                 Poll::Ready(None) | Poll::Pending => break,
             }
         }
-        let channel = self.subscription.channel();
-        let (cursor, more) = (channel.cursor(self.subscription.position()), self.has_more());
-        let make = |batch: Batch| self.form.response(&cursor.to_string(), &batch.into_body(&cursor, more));
+        let more = self.has_more();
+        let make = |batch: Batch| {
+            let cursor = self.subscription.channel().cursor(self.subscription.position());
+            self.form.response(&cursor.to_string(), &batch.into_body(&cursor, more))
+        };
         match first {
             Some(lines) => Some(self.form.answer(&lines, more, || make(Batch::of(&lines)))),
             None if batch.is_empty() && self.subscription.worker().now_ms() < until_ms => None,
