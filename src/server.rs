@@ -13,7 +13,7 @@ use actix_web::{
     App,
     body::MessageBody,
     dev::{Server, ServerHandle, ServiceRequest, ServiceResponse},
-    http::header,
+    http::header::{self, HeaderMap},
     middleware::{Next, from_fn},
     web,
 };
@@ -23,7 +23,7 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     channel::{ChannelLimits, Hub, HubLimits, KeyLimits, PresenceLimits, Retention},
     config::Config,
-    delivery::{Pace, Rings},
+    delivery::{Exit, Pace, Rings},
     demos::{self, Demos},
     guard::{self, BadOrigin, Connections, Guard, Origins, Rates},
     lab::Desk,
@@ -240,6 +240,9 @@ async fn around_every_request(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, actix_web::Error> {
+    if let Some(exit) = request.conn_data::<Exit>() {
+        exit.begin(length_of_body(request.headers()));
+    }
     let is_from_page = request.headers().contains_key(header::ORIGIN);
     let received = request.app_data::<web::Data<State>>().map_or(Ok(()), |state| state.receive(request.request()));
     let mut response = match received {
@@ -259,6 +262,15 @@ async fn around_every_request(
         }
     }
     Ok(response)
+}
+
+/// How long a request's body is, unless it comes in chunks, which only their reader can count.
+fn length_of_body(headers: &HeaderMap) -> Option<u64> {
+    match headers.get(header::CONTENT_LENGTH) {
+        _ if headers.contains_key(header::TRANSFER_ENCODING) => None,
+        Some(length) => length.to_str().ok()?.trim().parse().ok(),
+        None => Some(0),
+    }
 }
 
 /// Looks after the hub, the rings and the lab's links, about once a second, until the server ends.

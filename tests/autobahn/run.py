@@ -5,8 +5,8 @@ case gets a channel of its own: what one says, no other hears.
 
 Usage: run.py [ADDRESS]
 
-Without an address, a server of its own is started: the binary that FALLCAST_BIN names, or cargo's debug build. An
-address of another echo, such as ws://127.0.0.1:9001/{case}, gets the name of the case in place of {case}.
+Without an address, a server of its own is started: the binary that FALLCAST_BIN names, or cargo's debug build. It
+delivers as TEST_DELIVERY says. An address of another echo, such as ws://127.0.0.1:9001/{case}, gets the name of the case in place of {case}.
 """
 
 import asyncio
@@ -38,6 +38,8 @@ def own_server():
     """Starts a server, and yields the address of a channel for each case."""
     binary = os.environ.get("FALLCAST_BIN") or Path(__file__).parents[2] / "target/debug/fallcast"
     settings = {name: value for name, value in os.environ.items() if not name.startswith("FALLCAST_")}
+    if delivery := os.environ.get("TEST_DELIVERY"):
+        settings["FALLCAST_DELIVERY"] = delivery
     with subprocess.Popen([binary, "serve", *FLAGS], env=settings, stdout=subprocess.PIPE, text=True) as server:
         try:
             first_line = server.stdout.readline().strip()

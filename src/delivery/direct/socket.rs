@@ -40,7 +40,7 @@ struct Way {
     /// What belongs to the connection, wherever it is: who it is, and its place in the count.
     luggage: RefCell<Option<Rc<dyn Any>>>,
     state: RefCell<State>,
-    request: RefCell<Request>,
+    intake: RefCell<Intake>,
 }
 
 /// How far a socket is on its way out.
@@ -53,36 +53,74 @@ enum State {
     Outside,
 }
 
-/// What the framework has read since it last wrote: the head of a request, as far as it is one.
+// ANCHOR: intake
+/// What the framework has read, request by request. It reads ahead, and what it has read is lost when the socket leaves. So
+/// a socket may leave only if everything that was read belongs to the request that is being answered.
 #[derive(Debug, Default)]
-struct Request {
-    bytes: Vec<u8>,
-    is_too_long: bool,
+struct Intake {
+    /// What was read and belongs to no request that has begun, as far as it may be a head.
+    ahead: Vec<u8>,
+    /// How much more there is of it.
+    beyond: u64,
+    /// The head of the request that began last.
+    head: Vec<u8>,
+    /// How much of its body is still to come.
+    body: u64,
+    /// The count is lost for good: a head was too long, or a body did not say its length.
+    is_lost: bool,
 }
-
-const END_OF_HEAD: &[u8] = b"\r\n\r\n";
+// ANCHOR_END: intake
 
 /// Longer heads are not looked at. Browsers send half a kilobyte, and cookies at worst eight.
 const MAX_HEAD: usize = 8 * 1024;
 
-impl Request {
+impl Intake {
     fn read(&mut self, bytes: &[u8]) {
-        self.is_too_long |= self.bytes.len() + bytes.len() > MAX_HEAD;
-        if !self.is_too_long {
-            self.bytes.extend_from_slice(bytes);
+        if self.is_lost {
+            return;
+        }
+        let of_body = usize::try_from(self.body).unwrap_or(usize::MAX).min(bytes.len());
+        self.body -= of_body as u64;
+        let ahead = &bytes[of_body..];
+        let kept = ahead.len().min(MAX_HEAD - self.ahead.len());
+        self.ahead.extend_from_slice(&ahead[..kept]);
+        self.beyond += (ahead.len() - kept) as u64;
+    }
+
+    /// A request begins: its head is taken out of what was read, and as much as has come of its body.
+    fn begin(&mut self, body: Option<u64>) {
+        let (Some(end), Some(body)) = (end_of_head(&self.ahead), body) else { return self.lose() };
+        let mut behind = self.ahead.split_off(end);
+        self.head = std::mem::take(&mut self.ahead);
+        let arrived = behind.len() as u64 + self.beyond;
+        if body >= arrived {
+            (self.body, self.beyond) = (body - arrived, 0);
+        } else if self.beyond == 0 {
+            behind.drain(..usize::try_from(body).unwrap_or(behind.len()));
+            self.ahead = behind;
+        } else {
+            self.lose();
         }
     }
 
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.is_too_long = false;
+    fn lose(&mut self) {
+        *self = Self { is_lost: true, ..Self::default() };
     }
 
-    /// Whether this is one head, and nothing behind it that would be lost.
-    fn is_exactly_one_head(&self) -> bool {
-        let first_end = self.bytes.windows(END_OF_HEAD.len()).position(|bytes| bytes == END_OF_HEAD);
-        !self.is_too_long && first_end.is_some_and(|end| end + END_OF_HEAD.len() == self.bytes.len())
+    /// Whether nothing would be lost if the socket left now.
+    fn is_all_begun(&self) -> bool {
+        !self.is_lost && !self.head.is_empty() && self.ahead.is_empty() && self.body == 0
     }
+}
+
+/// Where the first head ends. The framework takes bare line feeds for line ends as well.
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    let lines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(end, _)| end + 1);
+    lines.into_iter().find_map(|line| match bytes[line..] {
+        [b'\n', ..] => Some(line + 1),
+        [b'\r', b'\n', ..] => Some(line + 2),
+        _ => None,
+    })
 }
 
 impl Socket {
@@ -105,7 +143,7 @@ impl Socket {
             home,
             luggage: RefCell::new(luggage),
             state: RefCell::new(State::Inside),
-            request: RefCell::default(),
+            intake: RefCell::default(),
         };
         Self { stream: Some(stream), read_before, exit: Exit(Rc::new(way)) }
     }
@@ -151,7 +189,7 @@ impl Exit {
     pub fn reserve(&self) -> bool {
         let may_leave = self.0.stage.is_some()
             && matches!(*self.0.state.borrow(), State::Inside)
-            && self.0.request.borrow().is_exactly_one_head();
+            && self.0.intake.borrow().is_all_begun();
         if may_leave {
             self.0.state.replace(State::Leaving);
         }
@@ -162,7 +200,15 @@ impl Exit {
     /// The head of the request whose answer lets the socket leave, as it came.
     #[must_use]
     pub fn head(&self) -> Vec<u8> {
-        self.0.request.borrow().bytes.clone()
+        self.0.intake.borrow().head.clone()
+    }
+
+    /// Notes that the next of the requests that were read is being answered. `body` is the length of its body, if it says
+    /// one; what comes in chunks does not.
+    ///
+    /// Whoever does not call this for every request, in their order, keeps the socket inside.
+    pub fn begin(&self, body: Option<u64>) {
+        self.0.intake.borrow_mut().begin(body);
     }
 
     /// Takes the announcement back: the socket stays, and the framework reads its next request.
@@ -191,7 +237,9 @@ impl Exit {
     }
 
     fn has_read(&self, bytes: &[u8]) {
-        self.0.request.borrow_mut().read(bytes);
+        if self.0.stage.is_some() {
+            self.0.intake.borrow_mut().read(bytes);
+        }
     }
 }
 
@@ -223,11 +271,10 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { stream, exit, .. } = &mut *self;
-        let Some(stream) = stream else { return Poll::Ready(Ok(bytes.len())) };
-        // An answer begins. What is read from here on belongs to the next request.
-        exit.0.request.borrow_mut().clear();
-        Pin::new(stream).poll_write(context, bytes)
+        match &mut self.stream {
+            Some(stream) => Pin::new(stream).poll_write(context, bytes),
+            None => Poll::Ready(Ok(bytes.len())),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -259,24 +306,59 @@ impl fmt::Debug for Exit {
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_exactly_one_head_lets_a_socket_leave_however_it_arrives() {
-        let cases: [(&[u8], bool); 8] = [
-            (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", true),
-            (b"GET / HTTP/1.1\r\n\r\r\n\r\n", true),
-            (b"", false),
-            (b"GET / HTTP/1.1\r\n", false),
-            (b"GET / HTTP/1.1\r\n\r\nx", false),
-            (b"GET / HTTP/1.1\r\n\r\n\r\n", false),
-            (b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n", false),
-            (&[b'x'; MAX_HEAD + 1], false),
-        ];
-        for (bytes, may_leave) in cases {
-            for step in [1, 2, 3, 7, MAX_HEAD] {
-                let mut request = Request::default();
-                bytes.chunks(step).for_each(|piece| request.read(piece));
-                assert_eq!(request.is_exactly_one_head(), may_leave, "{} in pieces of {step}", bytes.escape_ascii());
-            }
+    /// What is read in pieces of any size, and then begins; whether the socket may leave then, and how much is ahead.
+    #[track_caller]
+    fn check(bytes: &[u8], bodies: &[Option<u64>], may_leave: bool) {
+        for step in [1, 2, 3, 7, 50_000] {
+            let mut intake = Intake::default();
+            bytes.chunks(step).for_each(|piece| intake.read(piece));
+            bodies.iter().for_each(|body| intake.begin(*body));
+            assert_eq!(intake.is_all_begun(), may_leave, "{} in pieces of {step}", bytes.escape_ascii());
         }
+    }
+
+    const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    #[test]
+    fn a_socket_may_leave_when_all_that_was_read_has_begun() {
+        check(b"", &[], false);
+        check(GET, &[], false);
+        check(GET, &[Some(0)], true);
+        check(b"GET / HTTP/1.1\nHost: a\n\n", &[Some(0)], true);
+        check(b"GET / HTTP/1.1\n\n", &[Some(0)], true);
+        check(&[GET, b"x"].concat(), &[Some(0)], false);
+        check(&[GET, GET].concat(), &[Some(0)], false);
+        check(&[b"GET / HTTP/1.1\nHost: a\n\n", GET].concat(), &[Some(0)], false);
+        check(&[GET, GET].concat(), &[Some(0), Some(0)], true);
+        check(&[GET, b"body"].concat(), &[Some(3)], false);
+        check(&[GET, b"body"].concat(), &[Some(4)], true);
+        check(&[GET, b"body"].concat(), &[Some(5)], false);
+        check(&[GET, b"body", GET].concat(), &[Some(4), Some(0)], true);
+    }
+
+    #[test]
+    fn a_count_that_is_lost_keeps_the_socket_inside_for_good() {
+        check(&[b'x'; MAX_HEAD + 1], &[Some(0)], false);
+        check(&[GET, b"4\r\nbody\r\n0\r\n\r\n"].concat(), &[None], false);
+        let mut intake = Intake::default();
+        intake.read(GET);
+        intake.begin(None);
+        intake.read(GET);
+        intake.begin(Some(0));
+        assert!(!intake.is_all_begun());
+    }
+
+    #[test]
+    fn a_large_body_is_counted_and_not_kept() {
+        let large = vec![b'x'; 10 * MAX_HEAD];
+        check(&[GET, &large].concat(), &[Some(large.len() as u64)], true);
+        check(&[GET, &large, GET].concat(), &[Some(large.len() as u64)], false);
+        let mut intake = Intake::default();
+        intake.read(&[GET, &large].concat());
+        assert_eq!(intake.ahead.len(), MAX_HEAD);
+        intake.begin(Some(2 * large.len() as u64));
+        assert_eq!((intake.ahead.len(), intake.body), (0, large.len() as u64));
+        intake.read(&large);
+        assert!(intake.is_all_begun());
     }
 }

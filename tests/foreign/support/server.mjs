@@ -96,11 +96,12 @@ export class Server {
 
 /**
  * The environment without the settings of whoever runs the tests. A server has no lab unless its test asks for one with
- * `--lab-port`: of many servers, only one can have the lab's default port.
+ * `--lab-port`: of many servers, only one can have the lab's default port. It delivers as `TEST_DELIVERY` says.
  *
  * @param {NodeJS.ProcessEnv} environment
  */
 function ownSettings(environment) {
   const others = Object.entries(environment).filter(([name]) => !name.startsWith("FALLCAST_"));
-  return { ...Object.fromEntries(others), FALLCAST_LAB_PORT: "0" };
+  const delivery = environment.TEST_DELIVERY ? { FALLCAST_DELIVERY: environment.TEST_DELIVERY } : {};
+  return { ...Object.fromEntries(others), ...delivery, FALLCAST_LAB_PORT: "0" };
 }

@@ -16,7 +16,7 @@ use super::within_guard;
 /// The binary's command without arguments, free of the settings of whoever runs the tests.
 ///
 /// A server has no lab unless its test asks for one with `--lab-port`: of many servers, only one can have the lab's
-/// default port.
+/// default port. It delivers as `TEST_DELIVERY` says, unless its test asks for one way with `--delivery`.
 pub fn command() -> Command {
     let binary = env::var_os("FALLCAST_BIN").unwrap_or_else(|| OsString::from(env!("CARGO_BIN_EXE_fallcast")));
     let mut command = Command::new(binary);
@@ -26,6 +26,9 @@ pub fn command() -> Command {
         }
     }
     command.env("FALLCAST_LAB_PORT", "0");
+    if let Some(way) = env::var_os("TEST_DELIVERY") {
+        command.env("FALLCAST_DELIVERY", way);
+    }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
