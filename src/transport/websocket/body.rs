@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -30,6 +30,13 @@ impl FrameBody {
     fn is_behind_the_close(&self) -> bool {
         self.shared.closing_after.get().is_some_and(|last| self.voice.subscription.position() < last)
     }
+
+    fn poll_reply(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Box<dyn std::error::Error>>>> {
+        if self.voice.subscription.is_within_event() || self.is_behind_the_close() {
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.replies).poll_next(context)
+    }
 }
 
 // ANCHOR: merge
@@ -45,16 +52,17 @@ impl MessageBody for FrameBody {
             return Poll::Ready(None);
         }
         // Between frames, replies come first: a pong that waits behind a flood of messages comes too late.
-        if !self.voice.subscription.is_within_event() && !self.is_behind_the_close() {
-            match Pin::new(&mut self.replies).poll_next(context) {
-                Poll::Ready(Some(reply)) => return Poll::Ready(Some(reply)),
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => {}
-            }
+        if let Poll::Ready(reply) = self.poll_reply(context) {
+            return Poll::Ready(reply);
         }
-        let next = ready!(Pin::new(&mut self.voice.subscription).poll_next(context));
-        let heard_at_ms = self.shared.heard_at_ms.get();
-        Poll::Ready(next.and_then(|next| self.voice.frames(next, heard_at_ms)).map(Ok))
+        match Pin::new(&mut self.voice.subscription).poll_next(context) {
+            Poll::Ready(next) => {
+                let heard_at_ms = self.shared.heard_at_ms.get();
+                Poll::Ready(next.and_then(|next| self.voice.frames(next, heard_at_ms)).map(Ok))
+            }
+            // Meanwhile it may have passed over messages of the client's own, which a close frame has waited for.
+            Poll::Pending => self.poll_reply(context),
+        }
     }
 }
 // ANCHOR_END: merge

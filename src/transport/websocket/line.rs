@@ -215,7 +215,8 @@ impl Occupant for Line {
         match self.voice.subscription.next_for(whom) {
             Poll::Ready(Some(next)) => self.voice.frames(next, self.heard_at_ms).map_or(Turn::End, Turn::Send),
             Poll::Ready(None) => Turn::End,
-            Poll::Pending => Turn::Wait,
+            // Meanwhile it may have passed over messages of the client's own, which a close frame has waited for.
+            Poll::Pending => self.go_on().map_or(Turn::Wait, Turn::Send),
         }
     }
 
