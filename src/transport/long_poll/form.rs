@@ -10,6 +10,8 @@ use std::{
 use actix_web::http::header::{HeaderMap, HttpDate};
 use bytes::Bytes;
 
+use crate::channel::now_us;
+
 /// The parts of an answer that its request decides.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Words {
@@ -45,6 +47,8 @@ struct Latest {
     lines: Bytes,
     more: bool,
     answer: Bytes,
+    /// The second in which it was made, which its date tells.
+    second: u64,
 }
 
 thread_local! {
@@ -74,15 +78,19 @@ impl Form {
     /// The answer that tells the events of one slice, made by `make` unless the last one was the same.
     pub fn answer(&self, lines: &Bytes, more: bool, make: impl FnOnce() -> Bytes) -> Bytes {
         let mut latest = self.latest.borrow_mut();
+        let second = now_us() / 1_000_000;
         // The slice is kept, so an equal address means the same slice, and the same position behind it.
         let is_same = |latest: &&Latest| {
-            latest.lines.as_ptr() == lines.as_ptr() && latest.lines.len() == lines.len() && latest.more == more
+            latest.lines.as_ptr() == lines.as_ptr()
+                && latest.lines.len() == lines.len()
+                && latest.more == more
+                && latest.second == second
         };
         if let Some(latest) = latest.as_ref().filter(is_same) {
             return latest.answer.clone();
         }
         let answer = make();
-        *latest = Some(Latest { lines: lines.clone(), more, answer: answer.clone() });
+        *latest = Some(Latest { lines: lines.clone(), more, answer: answer.clone(), second });
         answer
     }
 

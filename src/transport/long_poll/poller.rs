@@ -210,4 +210,9 @@ impl Occupant for Poller {
             Phase::Foreign(request) => request.extend_from_slice(bytes),
         }
     }
+
+    /// What comes behind a request for the framework, the framework reads itself.
+    fn is_listening(&self) -> bool {
+        !matches!(self.phase, Phase::Foreign(_))
+    }
 }

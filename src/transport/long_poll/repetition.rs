@@ -23,11 +23,12 @@ pub struct Repetition {
 const PARAMETER: &[u8] = b"after=";
 
 impl Repetition {
-    /// Returns the repetition of a head whose first line holds a cursor.
+    /// Returns the repetition of a head whose first line holds one cursor, and nothing that looks like a second.
     pub fn of(head: &[u8]) -> Option<Self> {
         let line = head.split(|&byte| byte == b'\r').next()?;
         let begins_parameter = |at: &usize| matches!(line.get(at.wrapping_sub(1)), Some(b'?' | b'&'));
-        let parameter = line.windows(PARAMETER.len()).position(|bytes| bytes == PARAMETER).filter(begins_parameter)?;
+        let mut parameters = (0..line.len()).filter(|&at| line[at..].starts_with(PARAMETER));
+        let parameter = parameters.next().filter(begins_parameter).filter(|_| parameters.next().is_none())?;
         let cursor_at = u32::try_from(parameter + PARAMETER.len()).ok()?;
         let mut repetition = Self { cursor_at, hash: 0 };
         let (_, hash) = repetition.read(head)?;
@@ -84,7 +85,9 @@ mod tests {
 
     #[test]
     fn a_head_without_a_cursor_in_its_address_has_no_repetition() {
-        for target in ["/channels/a/poll", "/channels/a/poll?hereafter=1", "/after=1"] {
+        for target in
+            ["/channels/a/poll", "/channels/a/poll?hereafter=1", "/after=1", "/channels/a/poll?_=?after=k3.1&after=k3.2"]
+        {
             assert!(Repetition::of(&head(target, "Last-Event-ID: k3.1")).is_none(), "{target}");
         }
         assert!(Repetition::of(&head("/channels/a/poll", "X: ?after=k3.1")).is_none());
