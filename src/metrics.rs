@@ -53,6 +53,7 @@ pub struct Metrics {
     gaps: [[AtomicU64; GapReason::ALL.len()]; TRANSPORTS],
     published: AtomicU64,
     connections: AtomicUsize,
+    direct: AtomicUsize,
     refusals: Mutex<BTreeMap<&'static str, u64>>,
     channels: AtomicUsize,
     log_bytes: AtomicUsize,
@@ -73,6 +74,7 @@ impl Default for Metrics {
             gaps: Default::default(),
             published: AtomicU64::default(),
             connections: AtomicUsize::default(),
+            direct: AtomicUsize::default(),
             refusals: Mutex::default(),
             channels: AtomicUsize::default(),
             log_bytes: AtomicUsize::default(),
@@ -131,6 +133,16 @@ impl Metrics {
     /// Sets how many connections are open.
     pub fn set_connections(&self, count: usize) {
         self.connections.store(count, Ordering::Relaxed);
+    }
+
+    /// Counts a connection in whose socket has left the framework.
+    pub fn connection_left_framework(&self) {
+        self.direct.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts it out again: it has ended, or come back.
+    pub fn connection_left_stage(&self) {
+        self.direct.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn sum(&self, of: impl Fn(&Shard) -> &AtomicU64) -> u64 {
@@ -194,6 +206,7 @@ impl Metrics {
         family(encoder, subscribers, "transport", by_transport)?;
         for (name, help, value) in [
             ("fallcast_connections", "TCP connections now", &self.connections),
+            ("fallcast_direct_connections", "TCP connections now that are delivered to directly", &self.direct),
             ("fallcast_channels", "Channels now", &self.channels),
             ("fallcast_log_bytes", "Bytes of all logs, encoded copies included", &self.log_bytes),
         ] {

@@ -124,7 +124,9 @@ impl Worker {
     pub fn stage(&self) -> Option<&Rc<Stage>> {
         let built = self
             .stage
-            .get_or_init(|| Stage::build().inspect_err(|error| tracing::warn!(%error, "no direct delivery")).ok());
+            .get_or_init(|| {
+                Stage::build(&self.metrics).inspect_err(|error| tracing::warn!(%error, "no direct delivery")).ok()
+            });
         built.as_ref()
     }
 

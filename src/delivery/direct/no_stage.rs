@@ -1,6 +1,8 @@
 //! Where there is no direct delivery, no socket ever leaves the framework.
 
-use std::{any::Any, io, net::TcpStream, rc::Rc};
+use std::{any::Any, io, net::TcpStream, rc::Rc, sync::Arc};
+
+use crate::metrics::Metrics;
 
 use super::{Homecoming, Occupant, Seat};
 
@@ -13,7 +15,7 @@ impl Stage {
     ///
     /// # Errors
     /// Tells that this system has no direct delivery.
-    pub fn build() -> io::Result<Rc<Self>> {
+    pub fn build(_: &Arc<Metrics>) -> io::Result<Rc<Self>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -16,6 +16,7 @@ use std::{
     net::{Shutdown, TcpStream},
     os::fd::{AsRawFd, RawFd},
     rc::{Rc, Weak},
+    sync::Arc,
     time::Duration,
 };
 
@@ -28,7 +29,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::delivery::Whom;
+use crate::{delivery::Whom, metrics::Metrics};
 
 use super::{Homecoming, Occupant, Seat, Socket, Turn};
 
@@ -42,6 +43,10 @@ const EVENTS: usize = 1024;
 const READ_SIZE: usize = 16 * 1024;
 const READS: usize = 4;
 
+/// How often is sent to one peer in one turn, before others get theirs. One that takes whatever comes, with a long history
+/// before it, would have the worker for itself.
+const SENDS: usize = 16;
+
 /// How long a peer has to end its half after the server has ended its own. As long as the framework gives it.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -50,17 +55,43 @@ pub struct Stage {
     poller: AsyncFd<Poller>,
     registry: mio::Registry,
     places: RefCell<Slab<Place>>,
-    called: RefCell<VecDeque<Seat>>,
+    called: RefCell<Called>,
     call: Notify,
-    /// Those who have ended their half, by the time until which they wait for the peer's.
+    /// Those whose half has ended, by the time until which they wait for the peer's.
     lingering: RefCell<VecDeque<(Instant, Seat)>>,
     scratch: RefCell<Box<[u8]>>,
+    metrics: Arc<Metrics>,
     me: Weak<Self>,
 }
 
 impl fmt::Debug for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stage").field("poller", &self.poller).finish_non_exhaustive()
+    }
+}
+
+/// The seats that are to be served, each of them once, however often it was called up.
+#[derive(Debug, Default)]
+struct Called {
+    queue: VecDeque<Seat>,
+    /// By number, whether a seat is in the queue.
+    is_in: Vec<bool>,
+}
+
+impl Called {
+    fn push(&mut self, seat: Seat) {
+        if self.is_in.len() <= seat.number() {
+            self.is_in.resize(seat.number() + 1, false);
+        }
+        if !std::mem::replace(&mut self.is_in[seat.number()], true) {
+            self.queue.push_back(seat);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Seat> {
+        let seat = self.queue.pop_front()?;
+        self.is_in[seat.number()] = false;
+        Some(seat)
     }
 }
 
@@ -87,8 +118,6 @@ struct Place {
     /// The system has taken all it can hold, and says so when there is room.
     is_full: bool,
     incoming: Incoming,
-    /// The server has ended its half.
-    is_lingering: bool,
     home: Homecoming,
     luggage: Option<Rc<dyn Any>>,
 }
@@ -108,7 +137,7 @@ enum Incoming {
 /// What becomes of a connection after it was served.
 enum Outcome {
     Stays,
-    /// Stays, and has more to read that it would take now.
+    /// Stays, and could go on at once.
     Again,
     Lingers,
     Goes,
@@ -120,7 +149,7 @@ impl Stage {
     ///
     /// # Errors
     /// Fails if the system has no descriptors left.
-    pub fn build() -> io::Result<Rc<Self>> {
+    pub fn build(metrics: &Arc<Metrics>) -> io::Result<Rc<Self>> {
         let poll = mio::Poll::new()?;
         let registry = poll.registry().try_clone()?;
         let poller = Poller { descriptor: poll.as_raw_fd(), poll: RefCell::new(poll) };
@@ -137,6 +166,7 @@ impl Stage {
             call: Notify::new(),
             lingering: RefCell::default(),
             scratch: RefCell::new(vec![0; READ_SIZE].into()),
+            metrics: Arc::clone(metrics),
             me: Weak::clone(me),
         });
         actix_rt::spawn(run(Rc::clone(&stage)));
@@ -145,7 +175,7 @@ impl Stage {
 
     /// Puts a seat into the queue.
     pub(in crate::delivery) fn call_up(&self, seat: Seat) {
-        self.called.borrow_mut().push_back(seat);
+        self.called.borrow_mut().push(seat);
         self.call.notify_one();
     }
 
@@ -165,11 +195,11 @@ impl Stage {
             is_full: false,
             // Bytes that came before the socket was here raise an event as well.
             incoming: Incoming::Nothing,
-            is_lingering: false,
             home,
             luggage,
         };
         let number = self.places.borrow_mut().insert(place);
+        self.metrics.connection_left_framework();
         let registered = {
             let mut places = self.places.borrow_mut();
             let interest = Interest::READABLE | Interest::WRITABLE;
@@ -185,8 +215,9 @@ impl Stage {
     /// Notes what the system has to say, and calls up whom it concerns. Returns whether that was all.
     fn hear_events(&self, events: &mut mio::Events) -> bool {
         let polled = self.poller.get_ref().poll.borrow_mut().poll(events, Some(Duration::ZERO));
-        if polled.is_err() {
-            return true;
+        if let Err(error) = polled {
+            // Whatever else it was, it comes again with the next event.
+            return error.kind() != ErrorKind::Interrupted;
         }
         let mut places = self.places.borrow_mut();
         let mut called = self.called.borrow_mut();
@@ -196,7 +227,7 @@ impl Stage {
             let Some(place) = places.get_mut(event.token().0) else { continue };
             place.incoming = place.incoming.max(incoming(event));
             place.is_full &= !event.is_writable() && !event.is_error();
-            called.push_back(Seat::of(event.token().0));
+            called.push(Seat::of(event.token().0));
         }
         count < EVENTS
     }
@@ -205,10 +236,10 @@ impl Stage {
     /// Serves the seats at the front of the queue. Returns whether there are more.
     fn serve_slice(&self) -> bool {
         for _ in 0..SLICE {
-            let Some(seat) = self.called.borrow_mut().pop_front() else { return false };
+            let Some(seat) = self.called.borrow_mut().pop() else { return false };
             self.serve(seat);
         }
-        !self.called.borrow().is_empty()
+        !self.called.borrow().queue.is_empty()
     }
 
     fn serve(&self, seat: Seat) {
@@ -229,6 +260,7 @@ impl Stage {
     /// Takes a connection off the stage. It is dropped when nothing is borrowed any more, for much hangs on it.
     fn remove(&self, seat: Seat) -> Option<Place> {
         let mut place = self.places.borrow_mut().try_remove(seat.number())?;
+        self.metrics.connection_left_stage();
         // A socket that is closed is deregistered by that.
         let _ = self.registry.deregister(&mut place.socket);
         Some(place)
@@ -241,18 +273,17 @@ impl Stage {
     /// Ends the server's half, and leaves the peer a moment to end its own. A socket that is closed while bytes of the
     /// peer's are unread is reset, and the goodbye may be lost with it.
     fn linger(&self, seat: Seat) {
+        let end = Instant::now() + LINGER;
         let occupant = {
             let mut places = self.places.borrow_mut();
             let Some(place) = places.get_mut(seat.number()) else { return };
             // If the peer has hung up already, there is nobody to wait for, which the next read will show.
             let _ = place.socket.shutdown(Shutdown::Write);
-            place.is_lingering = true;
-            std::mem::replace(&mut place.occupant, Box::new(Lingering))
+            std::mem::replace(&mut place.occupant, Box::new(Lingering { end }))
         };
         // The subscription ends here.
         drop(occupant);
-        self.lingering.borrow_mut().push_back((Instant::now() + LINGER, seat));
-        self.call.notify_one();
+        self.lingering.borrow_mut().push_back((end, seat));
         self.call_up(seat);
     }
 
@@ -261,14 +292,12 @@ impl Stage {
         self.lingering.borrow().front().map(|(end, _)| *end)
     }
 
+    /// Calls up those whose time is over. Whoever has the seat by then knows its own time.
     fn end_lingering(&self) {
         let now = Instant::now();
         while self.next_end().is_some_and(|end| end <= now) {
-            let Some((_, seat)) = self.lingering.borrow_mut().pop_front() else { return };
-            let is_lingering = self.places.borrow().get(seat.number()).is_some_and(|place| place.is_lingering);
-            // The seat may have been given away meanwhile.
-            if is_lingering {
-                self.let_go(seat);
+            if let Some((_, seat)) = self.lingering.borrow_mut().pop_front() {
+                self.call_up(seat);
             }
         }
     }
@@ -329,9 +358,9 @@ impl Place {
     }
 
     // ANCHOR: speak
-    /// Sends what the occupant has to say, until it has no more or the system takes no more.
+    /// Sends what the occupant has to say, until it has no more, the system takes no more, or it has been enough for now.
     fn speak(&mut self, seat: Seat) -> Outcome {
-        loop {
+        for _ in 0..SENDS {
             if self.send().is_err() {
                 return Outcome::Goes;
             }
@@ -346,6 +375,7 @@ impl Place {
                 Turn::GiveBack(read) => return Outcome::GoesHome(read),
             }
         }
+        Outcome::Again
     }
 
     fn send(&mut self) -> io::Result<()> {
@@ -368,11 +398,14 @@ impl Place {
 
 /// Whoever has said goodbye and waits for the peer to hang up.
 #[derive(Debug)]
-struct Lingering;
+struct Lingering {
+    /// When it waits no longer.
+    end: Instant,
+}
 
 impl Occupant for Lingering {
     fn next(&mut self, _: Whom<'_>) -> Turn {
-        Turn::Wait
+        if Instant::now() < self.end { Turn::Wait } else { Turn::Drop }
     }
 
     fn hear(&mut self, _: &[u8]) {}
