@@ -6,7 +6,8 @@ case gets a channel of its own: what one says, no other hears.
 Usage: run.py [ADDRESS]
 
 Without an address, a server of its own is started: the binary that FALLCAST_BIN names, or cargo's debug build. It
-delivers as TEST_DELIVERY says. An address of another echo, such as ws://127.0.0.1:9001/{case}, gets the name of the case in place of {case}.
+delivers as TEST_DELIVERY says. An address of another echo, such as ws://127.0.0.1:9001/{case}, gets the name of the
+case in place of {case}.
 """
 
 import asyncio

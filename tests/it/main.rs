@@ -6,6 +6,8 @@
 mod command_line;
 mod contract;
 mod demos;
+#[cfg(target_os = "linux")]
+mod direct;
 mod events;
 mod frames;
 mod handshake;

@@ -102,6 +102,14 @@ impl Head {
         values.flat_map(|(_, value)| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(token))
     }
 
+    /// All fields, in the order of their names, and the names in small letters.
+    pub fn fields(&self) -> Vec<(String, String)> {
+        let mut fields: Vec<_> =
+            self.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
+        fields.sort();
+        fields
+    }
+
     fn parse(text: &str) -> Self {
         let mut lines = text.split("\r\n");
         let status_line = lines.next().unwrap_or_default();
@@ -239,6 +247,19 @@ impl Connection {
         self.stream.shutdown().await.expect("the connection is open");
     }
 
+    /// Ends the connection as a host does that has forgotten it.
+    pub fn reset(self) {
+        self.stream.set_zero_linger().expect("the socket can be set up");
+    }
+
+    /// Reads so many bytes of a larger answer. They stay unread.
+    pub async fn take_in(&mut self, count: usize) {
+        let already = self.unread.len();
+        while self.unread.len() < already + count {
+            assert!(self.fill().await, "the connection ended after {} bytes", self.unread.len());
+        }
+    }
+
     /// Whether something has come that was not read yet.
     pub async fn has_unread(&mut self) -> bool {
         let readiness = tokio::time::timeout(Duration::ZERO, self.stream.readable()).await;
@@ -325,6 +346,16 @@ impl Connection {
     /// The port of the client's side.
     pub fn local_port(&self) -> u16 {
         self.stream.local_addr().expect("the socket is connected").port()
+    }
+
+    /// Takes over a socket.
+    pub fn of(stream: TcpStream) -> Self {
+        Self { stream, unread: Vec::new() }
+    }
+
+    /// Gives the socket away, and forgets what was not read.
+    pub fn into_bare_stream(self) -> TcpStream {
+        self.stream
     }
 
     /// Gives the socket to another client. Nothing may be unread.

@@ -118,6 +118,11 @@ impl RawWebSocket {
         Self { connection }
     }
 
+    /// A connection on which hands have been shaken.
+    pub fn of(connection: Connection) -> Self {
+        Self { connection }
+    }
+
     /// The port of the client's side.
     pub fn local_port(&self) -> u16 {
         self.connection.local_port()
