@@ -122,11 +122,9 @@ impl Worker {
     /// This worker's stage, which is built when the first socket comes; none where the system refuses what it needs.
     #[must_use]
     pub fn stage(&self) -> Option<&Rc<Stage>> {
-        let built = self
-            .stage
-            .get_or_init(|| {
-                Stage::build(&self.metrics).inspect_err(|error| tracing::warn!(%error, "no direct delivery")).ok()
-            });
+        let built = self.stage.get_or_init(|| {
+            Stage::build(&self.metrics).inspect_err(|error| tracing::warn!(%error, "no direct delivery")).ok()
+        });
         built.as_ref()
     }
 

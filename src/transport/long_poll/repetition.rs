@@ -85,9 +85,12 @@ mod tests {
 
     #[test]
     fn a_head_without_a_cursor_in_its_address_has_no_repetition() {
-        for target in
-            ["/channels/a/poll", "/channels/a/poll?hereafter=1", "/after=1", "/channels/a/poll?_=?after=k3.1&after=k3.2"]
-        {
+        for target in [
+            "/channels/a/poll",
+            "/channels/a/poll?hereafter=1",
+            "/after=1",
+            "/channels/a/poll?_=?after=k3.1&after=k3.2",
+        ] {
             assert!(Repetition::of(&head(target, "Last-Event-ID: k3.1")).is_none(), "{target}");
         }
         assert!(Repetition::of(&head("/channels/a/poll", "X: ?after=k3.1")).is_none());

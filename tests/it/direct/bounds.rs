@@ -136,7 +136,9 @@ async fn places_of_an_address_are_taken_outside_as_inside_and_come_back() {
         assert_eq!(poller.connection.request(&Request::get("/healthz")).await.status(), 200);
         poller.connection.send(&poller.request()).await;
         within_guard("the poll to be held", async {
-            while last.request(&Request::get("/channels")).await.json()["channels"][0]["subscribers"]["long-poll"] != 1 {}
+            while last.request(&Request::get("/channels")).await.json()["channels"][0]["subscribers"]["long-poll"] != 1
+            {
+            }
         })
         .await;
     }
@@ -205,7 +207,9 @@ async fn crowd(server: &TestServer) {
         };
         match number % 3 {
             0 => connection.reset(),
-            1 if transport == Transport::Poll => connection.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await,
+            1 if transport == Transport::Poll => {
+                connection.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await
+            }
             _ => staying.push(connection),
         }
     }
