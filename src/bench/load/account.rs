@@ -113,7 +113,9 @@ mod tests {
     fn receive(account: &mut Account, tally: &mut Tally, flights: &mut Flights, sequences: &[u64], now_ns: u64) {
         let payload = Payload::of_size(SIZE);
         let mut text = Vec::new();
-        sequences.iter().for_each(|&sequence| payload.write(Stamp { sequence, due_ns: 1_000 }, &mut text));
+        for &sequence in sequences {
+            payload.write(Stamp { sequence, due_ns: 1_000 }, &mut text);
+        }
         let mut books = Books { payload: &payload, tally, flights, first: 5, next: 8, start_ns: 1_000, now_ns };
         account.book_all(&text, &mut books);
     }

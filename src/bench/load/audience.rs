@@ -1,6 +1,11 @@
 //! All subscribers: who connects, who is heard, who asks again, and who comes back.
 
-use std::{cmp::Reverse, collections::BinaryHeap, io, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashSet},
+    io,
+    time::Duration,
+};
 
 use mio::{Token, event::Event};
 
@@ -95,6 +100,11 @@ impl Audience {
             }
         }
         times
+    }
+
+    /// The local ports of all open connections.
+    pub fn local_ports(&self) -> HashSet<u16> {
+        self.members.iter().filter_map(|member| member.connection.as_ref()?.local_port()).collect()
     }
 
     /// Lets one more subscriber connect.

@@ -69,6 +69,11 @@ impl Connection {
         Ok(true)
     }
 
+    /// The port at this end.
+    pub fn local_port(&self) -> Option<u16> {
+        self.stream.local_addr().ok().map(|address| address.port())
+    }
+
     /// Writes, now or when the socket takes it.
     pub fn write(&mut self, bytes: &[u8], traffic: &mut Traffic) -> io::Result<()> {
         let mut written = 0;

@@ -1,6 +1,7 @@
 //! The loop in which everything happens.
 
 use std::{
+    collections::HashSet,
     ops::ControlFlow,
     time::{Duration, Instant},
 };
@@ -149,6 +150,12 @@ impl Crowd {
     #[must_use]
     pub fn first_messages(&self) -> Histogram<u64> {
         self.audience.first_messages()
+    }
+
+    /// The local ports of the subscribers' connections, for whoever wants to ask the kernel about them.
+    #[must_use]
+    pub fn local_ports(&self) -> HashSet<u16> {
+        self.audience.local_ports()
     }
 
     /// Publishes as the phase says, and returns when everything has arrived or nothing more is to be expected. `look` is

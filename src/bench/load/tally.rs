@@ -151,15 +151,12 @@ const STEPS: u32 = 40;
 
 const SHORTEST_STEP: Duration = Duration::from_millis(100);
 
-/// A timeline costs so many significant figures less memory than a histogram that is to be merged.
-const FIGURES: u8 = 2;
-
 impl Timeline {
     fn over(duration: Duration) -> Self {
         let step = Duration::from_millis(u64::try_from((duration / STEPS).as_millis()).unwrap_or(u64::MAX));
         let step_ns = nanoseconds(step.max(SHORTEST_STEP));
         let count = nanoseconds(duration).div_ceil(step_ns).max(1);
-        let empty = Histogram::new_with_bounds(1, histogram::LONGEST_NS, FIGURES);
+        let empty = Histogram::new_with_bounds(1, histogram::LONGEST_NS, histogram::SIGNIFICANT_FIGURES);
         let steps = empty.map(|empty| vec![empty; usize::try_from(count).unwrap_or(1)]).unwrap_or_default();
         Self { step_ns, steps }
     }

@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn long_frames_are_read_by_their_length_of_eight_bytes() {
         let mut stream = after(UPGRADED, b"\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x01");
-        stream.extend_from_slice(&[b'z'; 65_537]);
+        stream.resize(stream.len() + 65_537, b'z');
         let all = heard(Form::WebSocket, &CursorIn::Nothing, stream.chunks(1000));
         assert_eq!(all[1].len(), "text ".len() + 65_537);
     }
