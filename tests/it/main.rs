@@ -3,6 +3,7 @@
 //! The names of the tests are the specification. `contract` holds what every transport promises, one suite for all of
 //! them; the other modules hold what is particular to one transport, one format or one kind of bad input.
 
+mod bench;
 mod command_line;
 mod contract;
 mod demos;

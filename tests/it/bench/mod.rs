@@ -1,0 +1,3 @@
+//! The benchmark: the load generator against a real server, and `fallcast bench` as a shell runs it.
+
+mod load;
