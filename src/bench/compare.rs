@@ -216,7 +216,9 @@ impl Common {
 }
 
 impl Ratio {
-    fn of(verdict: Verdict) -> Option<Self> {
+    /// What a verdict says; nothing if it cannot tell.
+    #[must_use]
+    pub fn of(verdict: Verdict) -> Option<Self> {
         let (interval, differs) = match verdict {
             Verdict::Times(interval) => (interval, true),
             Verdict::NoDifference(interval) => (interval, false),
@@ -252,7 +254,8 @@ fn counterpart<'a>(report: &'a Report, cell: &Cell) -> Option<&'a Cell> {
 }
 
 /// What a cell is compared with on its own machine: the WebSocket of the first target under the same load.
-fn reference<'a>(report: &'a Report, cell: &Cell) -> Option<&'a Cell> {
+#[must_use]
+pub fn reference<'a>(report: &'a Report, cell: &Cell) -> Option<&'a Cell> {
     let mut same_load = report.cells.iter().filter(|other| other.has_load_of(cell));
     let first = same_load.clone().next();
     same_load.find(|other| other.transport == "websocket").or(first).filter(|reference| reference.id != cell.id)

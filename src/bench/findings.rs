@@ -23,9 +23,9 @@ const TOLD: [Metric; 7] = [
 pub fn of(report: &Report) -> Vec<Finding> {
     let mut findings = vec![completeness(report)];
     findings.extend(invalid_rounds(report));
-    findings.extend(freeze(report));
     for first in loads(report) {
         let cells: Vec<&Cell> = report.cells.iter().filter(|cell| cell.has_load_of(first)).collect();
+        findings.extend(freeze(report, &cells));
         findings.extend(TOLD.iter().filter_map(|&metric| comparison(report, &cells, metric)));
     }
     findings.extend(growth(report));
@@ -74,7 +74,7 @@ fn completeness(report: &Report) -> Finding {
     let faulty = |cell: &&Cell| {
         cell.valid_rounds().any(|round| round.lost + round.repeated + round.reordered + round.damaged > 0)
     };
-    Finding { text, cells: report.cells.iter().filter(faulty).map(|cell| cell.id.clone()).collect() }
+    Finding { load: None, text, cells: report.cells.iter().filter(faulty).map(|cell| cell.id.clone()).collect() }
 }
 
 fn invalid_rounds(report: &Report) -> Option<Finding> {
@@ -84,31 +84,35 @@ fn invalid_rounds(report: &Report) -> Option<Finding> {
     let count: usize = cells.iter().map(|cell| invalid(cell)).sum();
     let verb = if count == 1 { "does" } else { "do" };
     (count > 0).then(|| Finding {
+        load: None,
         text: format!("{count} of {all} rounds {verb} not count: the reasons are listed with each."),
         cells: cells.iter().map(|cell| cell.id.clone()).collect(),
     })
 }
 
-fn freeze(report: &Report) -> Option<Finding> {
+/// How far the stop of the server shows in the latencies of one load.
+fn freeze(report: &Report, cells: &[&Cell]) -> Option<Finding> {
     let seconds = report.settings.freeze_s?;
-    let frozen: Vec<String> = report
-        .cells
+    let seen: Vec<(&Cell, String)> = cells
         .iter()
         .filter_map(|cell| {
-            let p99 = cell.summary.as_ref()?.latency.p99_ns?;
-            Some(format!("{} {}", name(report, cell), words::figure(exact(p99), TIME)))
+            let p99 = words::figure(exact(cell.summary.as_ref()?.latency.p99_ns?), TIME);
+            Some((*cell, format!("{} {p99}", name(report, cell))))
         })
         .collect();
-    let stood = format!("The server stood still for {seconds} s in the middle of each round.");
-    let text = match (report.settings.loop_, frozen.is_empty()) {
-        (_, true) => stood,
-        (Loop::Open, false) => format!("{stood} The 99th percentile shows it: {}.", words::list(&frozen)),
-        (Loop::Closed, false) => format!(
-            "{stood} The closed loop hides it, since it published nothing meanwhile: its 99th percentile is {}.",
-            words::list(&frozen)
+    let figures = words::list(&seen.iter().map(|(_, figure)| figure.clone()).collect::<Vec<_>>());
+    let stood = format!("The server stood still for {seconds} s in the middle of each round");
+    let text = match report.settings.loop_ {
+        Loop::Open => format!("{stood}, and the 99th percentile shows it: {figures}."),
+        Loop::Closed => format!(
+            "{stood}, and the closed loop published nothing meanwhile: the 99th percentile does not show it, {figures}."
         ),
     };
-    Some(Finding { text, cells: Vec::new() })
+    (!seen.is_empty()).then(|| Finding {
+        load: seen.first().map(|(cell, _)| words::load(cell)),
+        text,
+        cells: seen.iter().map(|(cell, _)| cell.id.clone()).collect(),
+    })
 }
 
 /// All cells of one load against one of them, round by round.
@@ -120,27 +124,28 @@ fn comparison(report: &Report, cells: &[&Cell], metric: Metric) -> Option<Findin
     let mut parts = vec![format!("{} {value}", name(report, reference))];
     let verdicts: Vec<(String, Verdict)> =
         others.iter().map(|cell| (name(report, cell), verdict(metric, cell, reference))).collect();
-    let among = |kind: fn(&Verdict) -> bool| -> Vec<String> {
-        verdicts.iter().filter(|(_, verdict)| kind(verdict)).map(|(name, _)| name.clone()).collect()
-    };
-    let same = among(|verdict| matches!(verdict, Verdict::NoDifference(_)));
-    let untold = among(|verdict| matches!(verdict, Verdict::CannotTell));
-    if !same.is_empty() {
-        parts.push(format!("{}: no difference seen", words::list(&same)));
-    }
-    for (name, verdict) in &verdicts {
-        if let Verdict::Times(ratio) = verdict {
-            parts.push(format!("{name} {} times that", words::ratio(ratio.median, ratio.low, ratio.high)));
-        }
-    }
-    if !untold.is_empty() {
-        parts.push(format!("{}: cannot be told apart from it by so few rounds", words::list(&untold)));
-    }
-    let about = format!("{}, {}", metric.name(), words::load(reference));
+    parts.extend(in_words(&verdicts, "times that"));
     (!others.is_empty()).then(|| Finding {
-        text: format!("{}: {}.", words::sentence(&about), parts.join("; ")),
+        load: Some(words::load(reference)),
+        text: format!("{}: {}.", words::sentence(metric.name()), parts.join("; ")),
         cells: measured.iter().map(|cell| cell.id.clone()).collect(),
     })
+}
+
+/// Verdicts as parts of a sentence: those without a difference together, then each ratio, then what is not known.
+fn in_words(verdicts: &[(String, Verdict)], times: &str) -> Vec<String> {
+    let together = |kind: fn(&Verdict) -> bool, said: &str| {
+        let names: Vec<String> =
+            verdicts.iter().filter(|(_, verdict)| kind(verdict)).map(|(name, _)| name.clone()).collect();
+        (!names.is_empty()).then(|| format!("{}: {said}", words::list(&names)))
+    };
+    let ratios = verdicts.iter().filter_map(|(name, verdict)| match verdict {
+        Verdict::Times(ratio) => Some(format!("{name} {} {times}", words::ratio(ratio.median, ratio.low, ratio.high))),
+        _ => None,
+    });
+    let same = together(|verdict| matches!(verdict, Verdict::NoDifference(_)), "no difference seen");
+    let untold = together(|verdict| matches!(verdict, Verdict::CannotTell), "too few rounds to tell");
+    same.into_iter().chain(ratios).chain(untold).collect()
 }
 
 fn estimate_of(cell: &Cell, metric: Metric) -> Option<super::report::Estimate> {
@@ -157,42 +162,51 @@ pub fn verdict(metric: Metric, cell: &Cell, reference: &Cell) -> Verdict {
     Verdict::of_pairs(pairs)
 }
 
-/// How the cost of a delivery changes from the fewest subscribers to the most.
+/// How the cost of a delivery changes from the fewest subscribers to the most: a sentence for each rate, size and way.
 fn growth(report: &Report) -> Vec<Finding> {
-    let is_same_line = |one: &Cell, other: &Cell| {
-        let line = |cell: &Cell| {
-            (cell.target.clone(), cell.transport.clone(), cell.rate.to_bits(), cell.size_bytes, cell.via.clone())
-        };
-        line(one) == line(other)
-    };
     let cells = &report.cells;
-    let lines =
-        cells.iter().enumerate().filter(|&(at, cell)| !cells[..at].iter().any(|before| is_same_line(before, cell)));
-    lines
-        .filter_map(|(_, first)| {
-            let line = || cells.iter().filter(|cell| is_same_line(cell, first));
-            let few = line().min_by_key(|cell| cell.subscribers)?;
-            let many = line().max_by_key(|cell| cell.subscribers)?;
-            let subject = format!(
-                "{} of {} from {} to {} subscribers ({}/s, {} B)",
-                words::sentence(Metric::Cpu.name()),
-                name(report, first),
-                words::count(few.subscribers.into()),
-                words::count(many.subscribers.into()),
-                words::figure(first.rate, COUNT),
-                words::count(first.size_bytes.into()),
-            );
-            let text = match verdict(Metric::Cpu, many, few) {
-                _ if few.subscribers == many.subscribers => return None,
-                Verdict::Times(ratio) => {
-                    format!("{subject}: {} times as much.", words::ratio(ratio.median, ratio.low, ratio.high))
-                }
-                Verdict::NoDifference(_) => format!("{subject}: no difference seen."),
-                Verdict::CannotTell => return None,
+    let is_first =
+        |at: usize, alike: fn(&Cell, &Cell) -> bool| !cells[..at].iter().any(|before| alike(before, &cells[at]));
+    let groups = (0..cells.len()).filter(|&at| is_first(at, differ_in_subscribers));
+    groups
+        .filter_map(|first| {
+            let group = || (0..cells.len()).filter(move |&at| differ_in_subscribers(&cells[at], &cells[first]));
+            let counts = || group().map(|at| cells[at].subscribers);
+            let (few, many) = (counts().min()?, counts().max()?);
+            let find = |line: &Cell, count: u32| {
+                group().map(|at| &cells[at]).find(|cell| is_same_line(cell, line) && cell.subscribers == count)
             };
-            Some(Finding { text, cells: line().map(|cell| cell.id.clone()).collect() })
+            let lines = group().filter(|&at| is_first(at, is_same_line)).map(|at| &cells[at]);
+            let verdicts = lines.filter_map(|line| {
+                let verdict = verdict(Metric::Cpu, find(line, many)?, find(line, few)?);
+                Some((name(report, line), verdict)).filter(|_| verdict != Verdict::CannotTell)
+            });
+            let said = in_words(&verdicts.collect::<Vec<_>>(), "times");
+            let Cell { rate, size_bytes, .. } = &cells[first];
+            (few < many && !said.is_empty()).then(|| Finding {
+                load: None,
+                text: format!(
+                    "{} from {} to {} subscribers ({}/s, {} B): {}.",
+                    words::sentence(Metric::Cpu.name()),
+                    words::count(few.into()),
+                    words::count(many.into()),
+                    words::figure(*rate, COUNT),
+                    words::count((*size_bytes).into()),
+                    said.join("; "),
+                ),
+                cells: group().map(|at| cells[at].id.clone()).collect(),
+            })
         })
         .collect()
+}
+
+fn differ_in_subscribers(one: &Cell, other: &Cell) -> bool {
+    let rest = |cell: &Cell| (cell.rate.to_bits(), cell.size_bytes, cell.via.clone());
+    rest(one) == rest(other)
+}
+
+fn is_same_line(one: &Cell, other: &Cell) -> bool {
+    (&one.target, &one.transport) == (&other.target, &other.transport) && differ_in_subscribers(one, other)
 }
 
 fn ceilings(report: &Report) -> Vec<Finding> {
@@ -214,7 +228,7 @@ fn ceilings(report: &Report) -> Vec<Finding> {
     report
         .ceilings
         .iter()
-        .map(|ceiling| Finding { text: words::sentence(&sentence(ceiling)), cells: Vec::new() })
+        .map(|ceiling| Finding { load: None, text: words::sentence(&sentence(ceiling)), cells: Vec::new() })
         .collect()
 }
 

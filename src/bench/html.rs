@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::site;
 
 use super::{
-    compare::Comparison,
+    compare::{self, Comparison, Ratio},
     findings,
     metric::{Metric, exact, merged},
     report::{Cell, Distribution, Report, Round},
@@ -96,6 +96,8 @@ struct Drawn {
     curves: BTreeMap<&'static str, Curve>,
     /// For each metric the figure of each round, in their order.
     dots: BTreeMap<&'static str, Vec<Option<f64>>>,
+    /// For each metric how it compares with the reference.
+    ratios: BTreeMap<&'static str, Option<Ratio>>,
 }
 
 impl Drawn {
@@ -112,12 +114,14 @@ impl Drawn {
                 ("skew", curve(|round| Some(&round.skew))),
                 ("recovery", curve(|round| round.recovery.as_ref().map(|recovery| &recovery.time))),
             ]),
-            dots: Metric::ALL
-                .into_iter()
-                .map(|metric| (metric.key(), cell.rounds.iter().map(|round| metric.of_round(cell, round)).collect()))
-                .collect(),
+            dots: of_each(|metric| cell.rounds.iter().map(|round| metric.of_round(cell, round)).collect()),
+            ratios: of_each(|metric| Ratio::of(findings::verdict(metric, cell, compare::reference(report, cell)?))),
         }
     }
+}
+
+fn of_each<T>(value: impl Fn(Metric) -> T) -> BTreeMap<&'static str, T> {
+    Metric::ALL.into_iter().map(|metric| (metric.key(), value(metric))).collect()
 }
 
 /// A distribution as points of a curve.
@@ -130,15 +134,14 @@ struct Curve {
 }
 
 impl Curve {
+    /// Below the median one point for each hundredth; above it ever closer, since that is where the figures are.
     fn of(histogram: &Histogram<u64>) -> Self {
-        histogram
-            .iter_quantiles(POINTS_PER_HALVING)
-            .map(|step| (step.quantile(), exact(step.value_iterated_to())))
-            .fold(Self { share: Vec::new(), ns: Vec::new() }, |mut curve, (share, ns)| {
-                curve.share.push(share);
-                curve.ns.push(ns);
-                curve
-            })
+        let body = (0..=50).map(|percent| f64::from(percent) / 100.0);
+        let body = body.map(|share| (share, histogram.value_at_quantile(share))).filter(|_| !histogram.is_empty());
+        let tail = histogram.iter_quantiles(POINTS_PER_HALVING).map(|step| (step.quantile(), step.value_iterated_to()));
+        let (share, ns) =
+            body.chain(tail.filter(|(share, _)| *share > 0.5)).map(|(share, ns)| (share, exact(ns))).unzip();
+        Self { share, ns }
     }
 }
 

@@ -21,18 +21,26 @@ pub fn render(report: &Report) -> String {
             continue;
         }
         let cells: Vec<&Cell> = report.cells.iter().filter(|other| other.has_load_of(cell)).collect();
-        let _ = write!(text, "{}\n\n{}\n{}\n", words::load(cell), latencies(report, &cells), costs(report, &cells));
+        let load = words::load(cell);
+        let _ = write!(text, "{load}\n\n{}\n{}\n", latencies(report, &cells), costs(report, &cells));
+        paragraph(&mut text, "", &findings_of(report, Some(&load)));
     }
-    let sentences: Vec<&str> = report.findings.iter().map(|finding| finding.text.as_str()).collect();
-    paragraph(&mut text, "Findings", &sentences);
+    paragraph(&mut text, "Findings", &findings_of(report, None));
     let limits: Vec<&str> = report.does_not_show.iter().map(String::as_str).collect();
     paragraph(&mut text, "What this does not show", &limits);
     text
 }
 
+fn findings_of<'a>(report: &'a Report, load: Option<&str>) -> Vec<&'a str> {
+    let findings = report.findings.iter().filter(|finding| finding.load.as_deref() == load);
+    findings.map(|finding| finding.text.as_str()).collect()
+}
+
 fn paragraph(text: &mut String, title: &str, sentences: &[&str]) {
     if !sentences.is_empty() {
-        let _ = writeln!(text, "{title}");
+        if !title.is_empty() {
+            let _ = writeln!(text, "{title}");
+        }
         for sentence in sentences {
             let _ = writeln!(text, "  - {sentence}");
         }

@@ -71,6 +71,9 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
+    /// The load under which it was measured; absent if it is about several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<String>,
     /// The sentence.
     pub text: String,
     /// The ids of the cells that it is about; empty if it is about all.
