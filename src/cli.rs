@@ -1,7 +1,8 @@
-//! The command line: `fallcast serve`, `fallcast publish`, `fallcast tail`.
+//! The command line: `fallcast serve`, `fallcast publish`, `fallcast tail`, `fallcast bench`.
 
 mod argument;
 mod backoff;
+mod bench;
 mod error;
 mod ndjson;
 mod notice;
@@ -28,6 +29,7 @@ Examples:
   fallcast serve --host 0.0.0.0             serve the room, and print how to get in
   echo hello | fallcast publish chat        (or: curl -d hello http://localhost:8080/channels/chat)
   fallcast tail chat --after start          read a channel from its oldest message on
+  fallcast bench                            compare the transports on this machine
 ";
 
 const SERVE_EXAMPLES: &str = "\
@@ -58,6 +60,8 @@ enum Command {
     Publish(publish::PublishArgs),
     /// Read a channel, and go on reading through every kind of failure.
     Tail(tail::TailArgs),
+    /// Compare transports on this machine, honestly.
+    Bench(Box<bench::BenchArgs>),
 }
 
 #[derive(Args, Clone, Debug, Default)]
@@ -78,6 +82,7 @@ pub fn main() -> ExitCode {
         Some(Command::Serve(args)) => serve(*args),
         Some(Command::Publish(args)) => block_on(publish::run(args)).map_err(|error| error.to_string()),
         Some(Command::Tail(args)) => block_on(tail::run(args)).map_err(|error| error.to_string()),
+        Some(Command::Bench(args)) => block_on(bench::run(*args)).map_err(|error| error.to_string()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

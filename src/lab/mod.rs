@@ -16,7 +16,7 @@ pub mod tap;
 pub mod troubles;
 
 pub use control::{Desk, routes};
-pub use faults::BadFaults;
+pub use faults::{BadFaults, Faults};
 pub use house::{House, Plan};
 pub use links::{BadLinkName, LinkError, LinkLimits, Links};
 pub use peers::{Peers, RelayedStream};

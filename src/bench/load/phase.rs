@@ -12,6 +12,9 @@ pub enum Pace {
     /// As soon as fewer than so many are on their way to somebody. This waits for the server, so its latencies say only
     /// how it is when nobody else waits.
     Window(usize),
+    /// At most so many a second, and not before everybody has the one before. A load generator that waits for answers
+    /// does this; whatever holds the server up is then met by one message instead of by all that were due meanwhile.
+    Closed(f64),
 }
 
 /// A stretch of time in which messages are published, and the wait until all have arrived.
@@ -63,15 +66,15 @@ impl Phase {
             // The number is small and positive: a plan is bounded before it is followed.
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             Pace::Rate(rate) => Some(((rate * self.duration.as_secs_f64()).round() as u64).max(1)),
-            Pace::Window(_) => None,
+            Pace::Window(_) | Pace::Closed(_) => None,
         }
     }
 
-    /// When a message is due, from the beginning of the phase. In a window that is whenever there is room.
-    pub(super) fn due_ns(&self, number: u64) -> u64 {
+    /// The time of so many intervals between messages. In a window there are none.
+    pub(super) fn intervals_ns(&self, count: u64) -> u64 {
         match self.pace {
             #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-            Pace::Rate(rate) => (number as f64 * 1e9 / rate).round() as u64,
+            Pace::Rate(rate) | Pace::Closed(rate) => (count as f64 * 1e9 / rate).round() as u64,
             Pace::Window(_) => 0,
         }
     }
@@ -86,7 +89,7 @@ mod tests {
         let phase = Phase::new(Pace::Rate(3.0), Duration::from_secs(1000));
         assert_eq!(phase.messages(), Some(3000));
         assert_eq!(
-            [0, 1, 2, 3, 3000].map(|number| phase.due_ns(number)),
+            [0, 1, 2, 3, 3000].map(|number| phase.intervals_ns(number)),
             [0, 333_333_333, 666_666_667, 1_000_000_000, 1_000_000_000_000]
         );
     }

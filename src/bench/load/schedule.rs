@@ -19,6 +19,8 @@ pub struct Schedule {
     is_blocked: bool,
     cut_is_due: bool,
     end_ns: u64,
+    /// When a message was published last, if one was.
+    last_ns: Option<u64>,
 }
 
 impl Schedule {
@@ -31,6 +33,7 @@ impl Schedule {
             is_blocked: false,
             cut_is_due: phase.cut.is_some(),
             end_ns: start_ns + super::clock::nanoseconds(phase.duration),
+            last_ns: None,
         }
     }
 
@@ -44,15 +47,20 @@ impl Schedule {
         if self.is_blocked || self.is_over(shared.now_ns) {
             return None;
         }
-        match self.phase.pace {
-            Pace::Rate(_) => Some(self.due_ns(shared)),
-            Pace::Window(most) if shared.flights.in_flight() < most => Some(shared.now_ns),
-            Pace::Window(_) => Some(self.end_ns),
-        }
+        Some(self.due_ns(shared).unwrap_or(self.end_ns))
     }
 
-    fn due_ns(&self, shared: &Shared) -> u64 {
-        shared.start_ns + self.phase.due_ns(self.published)
+    /// When the next message is due; `None` while it waits for others to arrive.
+    fn due_ns(&self, shared: &Shared) -> Option<u64> {
+        let in_flight = shared.flights.in_flight();
+        match self.phase.pace {
+            Pace::Rate(_) => Some(shared.start_ns + self.phase.intervals_ns(self.published)),
+            Pace::Window(most) => (in_flight < most).then_some(shared.now_ns),
+            Pace::Closed(_) => {
+                let next_ns = self.last_ns.map_or(shared.start_ns, |last_ns| last_ns + self.phase.intervals_ns(1));
+                (in_flight == 0).then_some(next_ns)
+            }
+        }
     }
 
     /// Whether the time of the cut has come. It comes once.
@@ -65,25 +73,20 @@ impl Schedule {
 
     /// Publishes what is due.
     pub fn publish(&mut self, publisher: &mut Publisher, shared: &mut Shared) -> Result<(), LoadError> {
-        let now_ns = shared.look_at_clock();
-        while !self.is_over(now_ns) {
-            let due_ns = match self.phase.pace {
-                Pace::Rate(_) => self.due_ns(shared),
-                Pace::Window(most) if shared.flights.in_flight() < most => shared.clock.now_ns(),
-                Pace::Window(_) => break,
-            };
-            if due_ns > shared.look_at_clock() {
-                break;
+        while !self.is_over(shared.look_at_clock()) {
+            let Some(mut due_ns) = self.due_ns(shared).filter(|&due_ns| due_ns <= shared.now_ns) else { break };
+            if !matches!(self.phase.pace, Pace::Rate(_)) {
+                due_ns = shared.now_ns;
             }
-            let was_blocked = std::mem::replace(&mut self.is_blocked, false);
             let stamp = Stamp { sequence: shared.next, due_ns };
             let Shared { payload, registry, tally, .. } = shared;
             if !publisher.publish(stamp, payload, registry, tally)? {
                 self.is_blocked = true;
-                shared.tally.pool_waits += u64::from(!was_blocked);
+                shared.tally.pool_waits += 1;
                 break;
             }
             shared.tally.lag.saturating_record(shared.now_ns - due_ns);
+            self.last_ns = Some(shared.now_ns);
             shared.tally.messages += 1;
             shared.flights.publish();
             shared.next += 1;

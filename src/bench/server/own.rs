@@ -60,6 +60,7 @@ impl OwnServer {
                 command.env_remove(name);
             }
         }
+        keep_interrupts_from(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let spawned = match cores {
             Some(cores) => cores.on_server_cores(|| command.spawn()),
@@ -96,6 +97,21 @@ impl OwnServer {
     pub fn process(&self) -> u32 {
         self.child.id()
     }
+}
+
+/// Ctrl-C goes to all processes of a terminal's group. It is meant for the benchmark, which then ends in order.
+#[cfg(unix)]
+fn keep_interrupts_from(command: &mut Command) {
+    use std::os::unix::process::CommandExt as _;
+    command.process_group(0);
+}
+
+/// Ctrl-C goes to all processes of a console's group. It is meant for the benchmark, which then ends in order.
+#[cfg(windows)]
+fn keep_interrupts_from(command: &mut Command) {
+    use std::os::windows::process::CommandExt as _;
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+    command.creation_flags(CREATE_NEW_PROCESS_GROUP);
 }
 
 impl Drop for OwnServer {
