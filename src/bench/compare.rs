@@ -13,8 +13,8 @@ use serde::Serialize;
 use super::{
     findings,
     metric::Metric,
-    report::{Cell, Estimate, Report},
-    statistics::Verdict,
+    report::{Cell, Estimate, Finding, Report},
+    statistics::Ratio,
     words,
 };
 
@@ -35,8 +35,8 @@ pub struct Comparison {
     pub cells: Vec<Common>,
     /// Cells that only one report has, by their ids.
     pub alone: Vec<String>,
-    /// What the figures say. Each is a sentence.
-    pub findings: Vec<String>,
+    /// What the figures say.
+    pub findings: Vec<Finding>,
 }
 
 /// One report among several.
@@ -82,19 +82,6 @@ pub struct Line {
     pub ratios: Vec<Option<Ratio>>,
 }
 
-/// So many times the reference.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Ratio {
-    /// The median over rounds.
-    pub value: f64,
-    /// The lower end of its interval.
-    pub low: f64,
-    /// The upper end.
-    pub high: f64,
-    /// Whether the interval holds no 1.
-    pub differs: bool,
-}
-
 impl Comparison {
     /// Puts reports side by side. Each comes with a name.
     #[must_use]
@@ -118,58 +105,84 @@ impl Comparison {
         comparison
     }
 
-    fn sentences(&self) -> Vec<String> {
-        let lines = || self.cells.iter().flat_map(|cell| cell.figures.iter().map(move |line| (cell, line)));
-        let ratios = lines().filter_map(|(cell, line)| self.about_ratio(cell, line));
-        let figures = lines().filter_map(|(cell, line)| self.about_figure(cell, line));
-        ratios.chain(figures).collect()
-    }
-
-    /// Whether all machines agree how this cell compares with the reference.
-    fn about_ratio(&self, cell: &Common, line: &Line) -> Option<String> {
-        let against = line.against.as_ref()?;
-        let ratios: Vec<(&Machine, Ratio)> =
-            self.machines.iter().zip(&line.ratios).filter_map(|(machine, &ratio)| Some((machine, ratio?))).collect();
-        if ratios.len() < 2 {
-            return None;
+    fn sentences(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (at, cell) in self.cells.iter().enumerate() {
+            let load = &cell.load;
+            if self.cells[..at].iter().any(|before| before.load == *load) {
+                continue;
+            }
+            for metric in COMPARED {
+                let lines: Vec<(&Common, &Line)> = self.lines(load, metric).collect();
+                let said = self.about_ratios(metric, &lines).into_iter().chain(self.about_figures(metric, &lines));
+                findings.extend(said.map(|text| Finding { load: Some(load.clone()), text, cells: Vec::new() }));
+            }
         }
-        let smallest = ratios.iter().map(|(_, ratio)| ratio.value).fold(f64::INFINITY, f64::min);
-        let largest = ratios.iter().map(|(_, ratio)| ratio.value).fold(0.0, f64::max);
-        let all = format!("on all {} machines", ratios.len());
-        let verdict = if ratios.iter().all(|(_, ratio)| !ratio.differs) {
-            format!("no difference seen {all}")
-        } else if ratios.iter().all(|(_, ratio)| ratio.differs && (ratio.value > 1.0) == (largest > 1.0)) {
-            let times = words::ratio(smallest, smallest, smallest);
-            let to = words::ratio(largest, largest, largest);
-            let range = if times == to { times } else { format!("{times} to {to}") };
-            format!("{} {all}, {range} times", if largest > 1.0 { "more" } else { "less" })
-        } else {
-            let each: Vec<String> =
-                ratios.iter().map(|(machine, ratio)| format!("{} {}", machine.name, ratio.in_words())).collect();
-            format!("the machines do not agree: {}", words::list(&each))
-        };
-        Some(format!("{} of {} against {against}, {}: {verdict}.", words::sentence(line.title), cell.name, cell.load))
+        findings
     }
 
-    /// Which machines are furthest apart, if they differ at all.
-    fn about_figure(&self, cell: &Common, line: &Line) -> Option<String> {
-        let metric = Metric::ALL.into_iter().find(|metric| metric.key() == line.metric)?;
-        let values =
-            || self.machines.iter().zip(&line.values).filter_map(|(machine, value)| Some((machine, value.as_ref()?)));
-        let (low, lowest) = values().min_by(|(_, one), (_, other)| one.value.total_cmp(&other.value))?;
-        let (high, highest) = values().max_by(|(_, one), (_, other)| one.value.total_cmp(&other.value))?;
-        line.differs.then(|| {
-            format!(
-                "{} of {}, {}, depends on the machine: {} {}, {} {}.",
-                words::sentence(line.title),
-                cell.name,
-                cell.load,
-                low.name,
-                words::estimate(lowest, metric.units()),
-                high.name,
-                words::estimate(highest, metric.units()),
-            )
-        })
+    /// What was measured of a metric under one load.
+    fn lines(&self, load: &str, metric: Metric) -> impl Iterator<Item = (&Common, &Line)> {
+        let cells = self.cells.iter().filter(move |cell| cell.load == load);
+        cells.filter_map(move |cell| Some((cell, cell.figures.iter().find(|line| line.metric == metric.key())?)))
+    }
+
+    /// How transports compare, and whether all machines agree on it.
+    fn about_ratios(&self, metric: Metric, lines: &[(&Common, &Line)]) -> Option<String> {
+        let said: Vec<String> =
+            lines.iter().filter_map(|(cell, line)| Some(format!("{} {}", cell.name, self.agreement(line)?))).collect();
+        let against = lines.iter().find_map(|(_, line)| line.against.as_deref())?;
+        (!said.is_empty())
+            .then(|| format!("{} against {against}: {}.", words::sentence(metric.name()), said.join("; ")))
+    }
+
+    fn agreement(&self, line: &Line) -> Option<String> {
+        let known =
+            || self.machines.iter().zip(&line.ratios).filter_map(|(machine, ratio)| Some((machine, ratio.as_ref()?)));
+        let all = match known().count() {
+            0 | 1 => return None,
+            2 => "on both machines".to_owned(),
+            machines => format!("on all {machines} machines"),
+        };
+        let smallest = known().map(|(_, ratio)| ratio.value).fold(f64::INFINITY, f64::min);
+        let largest = known().map(|(_, ratio)| ratio.value).fold(0.0, f64::max);
+        let is_one_sided = smallest > 1.0 || largest < 1.0;
+        if known().all(|(_, ratio)| !ratio.differs) {
+            return Some(format!("shows no difference {all}"));
+        }
+        if is_one_sided && known().all(|(_, ratio)| ratio.differs) {
+            let [from, to] = [smallest, largest].map(|ratio| words::ratio(ratio, ratio, ratio));
+            return Some(if from == to {
+                format!("{from} times {all}")
+            } else {
+                format!("{from} to {to} times {all}")
+            });
+        }
+        let each = known().map(|(machine, ratio)| {
+            let said = if ratio.differs {
+                words::ratio(ratio.value, ratio.low, ratio.high)
+            } else {
+                "no difference seen".to_owned()
+            };
+            format!("{}: {said}", machine.name)
+        });
+        Some(format!("not the same everywhere ({})", each.collect::<Vec<_>>().join(", ")))
+    }
+
+    /// Which machines are furthest apart, if their intervals are.
+    fn about_figures(&self, metric: Metric, lines: &[(&Common, &Line)]) -> Option<String> {
+        let far_apart = |(cell, line): &(&Common, &Line)| {
+            let values = || {
+                self.machines.iter().zip(&line.values).filter_map(|(machine, value)| Some((machine, value.as_ref()?)))
+            };
+            let (low, lowest) = values().min_by(|(_, one), (_, other)| one.value.total_cmp(&other.value))?;
+            let (high, highest) = values().max_by(|(_, one), (_, other)| one.value.total_cmp(&other.value))?;
+            let [from, to] = [lowest, highest].map(|estimate| words::figure(estimate.value, metric.units()));
+            line.differs.then(|| format!("{} from {from} ({}) to {to} ({})", cell.name, low.name, high.name))
+        };
+        let said: Vec<String> = lines.iter().filter_map(far_apart).collect();
+        (!said.is_empty())
+            .then(|| format!("{} depends on the machine: {}.", words::sentence(metric.name()), said.join("; ")))
     }
 }
 
@@ -194,7 +207,7 @@ impl Common {
                 .iter()
                 .map(|(_, report)| {
                     let (cell, reference) = (counterpart(report, cell)?, counterpart(report, reference?)?);
-                    Ratio::of(findings::verdict(metric, cell, reference))
+                    findings::ratio(metric, cell, reference)
                 })
                 .collect();
             Line {
@@ -211,29 +224,6 @@ impl Common {
             transport: cell.transport.clone(),
             load: words::load(cell),
             figures: COMPARED.into_iter().map(line).filter(|line| line.values.iter().any(Option::is_some)).collect(),
-        }
-    }
-}
-
-impl Ratio {
-    /// What a verdict says; nothing if it cannot tell.
-    #[must_use]
-    pub fn of(verdict: Verdict) -> Option<Self> {
-        let (interval, differs) = match verdict {
-            Verdict::Times(interval) => (interval, true),
-            Verdict::NoDifference(interval) => (interval, false),
-            Verdict::CannotTell => return None,
-        };
-        Some(Self { value: interval.median, low: interval.low, high: interval.high, differs })
-    }
-
-    /// `3.12 (2.94–3.35) times`, or that there is no difference.
-    #[must_use]
-    pub fn in_words(&self) -> String {
-        if self.differs {
-            format!("{} times", words::ratio(self.value, self.low, self.high))
-        } else {
-            "no difference seen".to_owned()
         }
     }
 }

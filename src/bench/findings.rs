@@ -3,7 +3,7 @@
 use super::{
     metric::{Metric, exact},
     report::{Cell, Finding, Loop, Report},
-    statistics::{LEAST_COVERAGE, Verdict, coverage},
+    statistics::{FEWEST, Ratio},
     words::{self, COUNT, TIME},
 };
 
@@ -122,9 +122,9 @@ fn comparison(report: &Report, cells: &[&Cell], metric: Metric) -> Option<Findin
     let others: Vec<&Cell> = measured.iter().copied().filter(|cell| cell.id != reference.id).collect();
     let value = words::estimate(&estimate_of(reference, metric)?, metric.units());
     let mut parts = vec![format!("{} {value}", name(report, reference))];
-    let verdicts: Vec<(String, Verdict)> =
-        others.iter().map(|cell| (name(report, cell), verdict(metric, cell, reference))).collect();
-    parts.extend(in_words(&verdicts, "times that"));
+    let ratios: Vec<(String, Option<Ratio>)> =
+        others.iter().map(|cell| (name(report, cell), ratio(metric, cell, reference))).collect();
+    parts.extend(in_words(&ratios, "times that"));
     (!others.is_empty()).then(|| Finding {
         load: Some(words::load(reference)),
         text: format!("{}: {}.", words::sentence(metric.name()), parts.join("; ")),
@@ -132,20 +132,19 @@ fn comparison(report: &Report, cells: &[&Cell], metric: Metric) -> Option<Findin
     })
 }
 
-/// Verdicts as parts of a sentence: those without a difference together, then each ratio, then what is not known.
-fn in_words(verdicts: &[(String, Verdict)], times: &str) -> Vec<String> {
-    let together = |kind: fn(&Verdict) -> bool, said: &str| {
-        let names: Vec<String> =
-            verdicts.iter().filter(|(_, verdict)| kind(verdict)).map(|(name, _)| name.clone()).collect();
+/// Ratios as parts of a sentence: those without a difference together, then each other one, then what is not known.
+fn in_words(ratios: &[(String, Option<Ratio>)], times: &str) -> Vec<String> {
+    let together = |kind: fn(&Option<Ratio>) -> bool, said: &str| {
+        let names: Vec<String> = ratios.iter().filter(|(_, ratio)| kind(ratio)).map(|(name, _)| name.clone()).collect();
         (!names.is_empty()).then(|| format!("{}: {said}", words::list(&names)))
     };
-    let ratios = verdicts.iter().filter_map(|(name, verdict)| match verdict {
-        Verdict::Times(ratio) => Some(format!("{name} {} {times}", words::ratio(ratio.median, ratio.low, ratio.high))),
-        _ => None,
+    let same = together(|ratio| ratio.is_some_and(|ratio| !ratio.differs), "no difference seen");
+    let different = ratios.iter().filter_map(|(name, ratio)| {
+        let Ratio { value, low, high, .. } = ratio.filter(|ratio| ratio.differs)?;
+        Some(format!("{name} {} {times}", words::ratio(value, low, high)))
     });
-    let same = together(|verdict| matches!(verdict, Verdict::NoDifference(_)), "no difference seen");
-    let untold = together(|verdict| matches!(verdict, Verdict::CannotTell), "too few rounds to tell");
-    same.into_iter().chain(ratios).chain(untold).collect()
+    let unknown = together(Option::is_none, "cannot be compared");
+    same.into_iter().chain(different).chain(unknown).collect()
 }
 
 fn estimate_of(cell: &Cell, metric: Metric) -> Option<super::report::Estimate> {
@@ -154,12 +153,11 @@ fn estimate_of(cell: &Cell, metric: Metric) -> Option<super::report::Estimate> {
 
 /// One cell against another, by the rounds that count in both.
 #[must_use]
-pub fn verdict(metric: Metric, cell: &Cell, reference: &Cell) -> Verdict {
-    let pairs = cell.valid_rounds().filter_map(|round| {
+pub fn ratio(metric: Metric, cell: &Cell, reference: &Cell) -> Option<Ratio> {
+    Ratio::of_pairs(cell.valid_rounds().filter_map(|round| {
         let other = reference.valid_rounds().find(|other| other.round == round.round)?;
         Some((metric.of_round(cell, round)?, metric.of_round(reference, other)?))
-    });
-    Verdict::of_pairs(pairs)
+    }))
 }
 
 /// How the cost of a delivery changes from the fewest subscribers to the most: a sentence for each rate, size and way.
@@ -177,11 +175,10 @@ fn growth(report: &Report) -> Vec<Finding> {
                 group().map(|at| &cells[at]).find(|cell| is_same_line(cell, line) && cell.subscribers == count)
             };
             let lines = group().filter(|&at| is_first(at, is_same_line)).map(|at| &cells[at]);
-            let verdicts = lines.filter_map(|line| {
-                let verdict = verdict(Metric::Cpu, find(line, many)?, find(line, few)?);
-                Some((name(report, line), verdict)).filter(|_| verdict != Verdict::CannotTell)
+            let ratios = lines.filter_map(|line| {
+                Some((name(report, line), Some(ratio(Metric::Cpu, find(line, many)?, find(line, few)?)?)))
             });
-            let said = in_words(&verdicts.collect::<Vec<_>>(), "times");
+            let said = in_words(&ratios.collect::<Vec<_>>(), "times");
             let Cell { rate, size_bytes, .. } = &cells[first];
             (few < many && !said.is_empty()).then(|| Finding {
                 load: None,
@@ -274,10 +271,10 @@ pub fn not_shown(report: &Report) -> Vec<String> {
         "Deliveries of one message are not independent of each other. So intervals are taken over rounds, and tell \
          nothing about another day or another machine.",
     );
-    say(rounds < 5, "Fewer than five rounds count: that is too few to call anything a difference.");
+    say(rounds < FEWEST, "Fewer than three rounds count: that is too few to call anything a difference.");
     say(
-        coverage(rounds) >= LEAST_COVERAGE && report.cells.len() > 1,
-        "Of many comparisons, some show a difference by chance: with five rounds, one in sixteen.",
+        rounds >= FEWEST && report.cells.len() > 1,
+        "A difference is a 99 % interval without 1: of a hundred comparisons of equals, one shows a difference by chance.",
     );
     let is_costed = report.cells.iter().any(|cell| estimate_of(cell, Metric::Cpu).is_some());
     say(

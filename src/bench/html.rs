@@ -14,10 +14,11 @@ use serde::Serialize;
 use crate::site;
 
 use super::{
-    compare::{self, Comparison, Ratio},
+    compare::{self, Comparison},
     findings,
     metric::{Metric, exact, merged},
     report::{Cell, Distribution, Report, Round},
+    statistics::Ratio,
     words,
 };
 
@@ -115,7 +116,7 @@ impl Drawn {
                 ("recovery", curve(|round| round.recovery.as_ref().map(|recovery| &recovery.time))),
             ]),
             dots: of_each(|metric| cell.rounds.iter().map(|round| metric.of_round(cell, round)).collect()),
-            ratios: of_each(|metric| Ratio::of(findings::verdict(metric, cell, compare::reference(report, cell)?))),
+            ratios: of_each(|metric| findings::ratio(metric, cell, compare::reference(report, cell)?)),
         }
     }
 }

@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::{
     histogram, html,
     metric::merged,
-    report::{Cell, Report},
+    report::{Cell, FORMAT, Report, VERSION},
 };
 
 /// Why a report was not written or read.
@@ -20,6 +20,14 @@ pub enum OutputError {
     /// The folder is there already, with something in it.
     #[error("{} is there already; name another folder with --out, or move it away", .0.display())]
     Exists(PathBuf),
+    /// A report cannot be read.
+    #[error("cannot read {}: {cause}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says, or what is wrong with it.
+        cause: String,
+    },
     /// The operating system says no.
     #[error("cannot write {}: {source}", path.display())]
     Write {
@@ -56,6 +64,29 @@ pub fn write(report: &Report, folder: &Path) -> Result<(), OutputError> {
         })?;
     }
     Ok(())
+}
+
+/// Reads the text of a report: a file, or a folder that a run has left.
+///
+/// # Errors
+/// Fails if it cannot be read.
+pub fn read_text(path: &Path) -> Result<String, OutputError> {
+    let file = if path.is_dir() { path.join("report.json") } else { path.to_owned() };
+    fs::read_to_string(&file).map_err(|fault| OutputError::Read { path: file, cause: fault.to_string() })
+}
+
+/// Reads a report: a file, or a folder that a run has left.
+///
+/// # Errors
+/// Fails if it cannot be read, or is no report of this version.
+pub fn read(path: &Path) -> Result<Report, OutputError> {
+    let report: Result<Report, String> = serde_json::from_str(&read_text(path)?).map_err(|fault| fault.to_string());
+    let known = report.and_then(|report| match (report.format.as_str(), report.version) {
+        (FORMAT, VERSION) => Ok(report),
+        (FORMAT, version) => Err(format!("it has version {version}; this program reads {VERSION}")),
+        (format, _) => Err(format!("its format is {format}, but a report says {FORMAT}")),
+    });
+    known.map_err(|cause| OutputError::Read { path: path.to_owned(), cause })
 }
 
 /// Writes `report.json`.

@@ -25,19 +25,16 @@ pub fn render(comparison: &Comparison) -> String {
         for metric in super::COMPARED {
             text.push_str(&of_metric(comparison, load, metric));
         }
+        let findings = comparison.findings.iter().filter(|finding| finding.load.as_deref() == Some(load));
+        bullets(&mut text, "Findings", &findings.map(|finding| finding.text.clone()).collect::<Vec<_>>());
     }
-    bullets(&mut text, "Findings", &comparison.findings);
     text
 }
 
 /// Names, then for each machine the figure, then for each machine the ratio to the reference.
 fn of_metric(comparison: &Comparison, load: &str, metric: Metric) -> String {
-    let lines: Vec<(&str, &Line)> = comparison
-        .cells
-        .iter()
-        .filter(|cell| cell.load == load)
-        .filter_map(|cell| Some((cell.name.as_str(), cell.figures.iter().find(|line| line.metric == metric.key())?)))
-        .collect();
+    let lines: Vec<(&str, &Line)> =
+        comparison.lines(load, metric).map(|(cell, line)| (cell.name.as_str(), line)).collect();
     if lines.is_empty() {
         return String::new();
     }

@@ -5,13 +5,13 @@
 /** @typedef {{ metric: string, title: string, values: (Estimate | null)[], against?: string, ratios: (Estimate | null)[] }} Line */
 /** @typedef {{ name: string, transport: string, load: string, figures: Line[] }} Common */
 
-/** @type {{ machines: any[], caveats: string[], cells: Common[], alone: string[], findings: string[] }} */
+/** @type {{ machines: any[], caveats: string[], cells: Common[], alone: string[], findings: { load: string, text: string }[] }} */
 const comparison = JSON.parse(document.querySelector("#content")?.textContent ?? "");
 const { machines, cells } = comparison;
 
 const loads = [...new Set(cells.map(({ load }) => load))];
 let load = loads[0];
-const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "hexagon2", "star", "cross", "pentagon", "triangle-down", "bowtie"];
+const SYMBOLS = ["circle", "square", "diamond", "triangle-up", "hexagon2", "star"];
 
 /** The lines of one metric under the chosen load, with their cells. @param {string} metric */
 function linesOf(metric) {
@@ -37,7 +37,7 @@ function marks(colors, lines, which, said, axis) {
     const isSame = which === "ratios" && !estimate.differs;
     return [{
       x: [estimate.value],
-      y: [row + (machines.length > 1 ? (machine / spread - 0.5) * 0.7 : 0)],
+      y: [row + (machines.length > 1 ? (machine / spread - 0.5) * 0.56 : 0)],
       error_x: { type: "data", symmetric: false, array: [estimate.high - estimate.value], arrayminus: [estimate.value - estimate.low], color, thickness: 2.5, width: 5 },
       text: [`${cell.name} on ${machines[machine].name}<br>${said(estimate.value)} (${said(estimate.low)} to ${said(estimate.high)})${isSame ? "<br>no difference seen" : ""}`],
       hoverinfo: "text",
@@ -81,7 +81,7 @@ const charts = TITLES.flatMap(([metric, title]) => {
 function machineTable() {
   return table([
     ["machine", "processor", "system", "made"],
-    ...machines.map(({ name, processor, os, at }, index) => [`${index + 1}. ${name}`, processor, os, at]),
+    ...machines.map(({ name, processor, os, at }, index) => [make("span.of", shape(SYMBOLS[index % SYMBOLS.length], "ink"), name), processor, os, at]),
   ]);
 }
 
@@ -95,8 +95,12 @@ function choice() {
   return make("div.choice", loads.length > 1 ? picker : make("b", load ?? ""));
 }
 
+const findings = make("div");
+
 /** Draws what is chosen. */
 function update() {
+  const said = comparison.findings.filter((finding) => finding.load === load).map(({ text }) => text);
+  findings.replaceChildren(sentences(`With ${load}`, said) ?? "");
   for (const chart of charts) void chart.update();
 }
 
@@ -106,9 +110,9 @@ document.querySelector("#report")?.replaceChildren(
   make("header.hero", make("h1", `${machines.length} reports side by side`), make("p.lead", "Figures belong to a machine. Ratios between transports carry over.")),
   machineTable(),
   sentences("Not made in the same way", comparison.caveats) ?? "",
-  sentences("Findings", comparison.findings) ?? "",
   sentences("Measured on one machine only", comparison.alone, "limits") ?? "",
   choice(),
+  findings,
   places,
 );
 update();

@@ -60,6 +60,11 @@ function lookOf(transport) {
 /** The shape of a transport in its color, as the charts draw it. @param {string} transport @param {boolean} [isOpen] for the second target */
 function mark(transport, isOpen = false) {
   const { color, symbol } = lookOf(transport);
+  return shape(symbol, color, isOpen);
+}
+
+/** A mark of plotly.js beside text. @param {string} symbol @param {string} color its name in the style @param {boolean} [isOpen] */
+function shape(symbol, color, isOpen = false) {
   const shapes = /** @type {Record<string, string>} */ ({
     circle: "M8 1.5a6.5 6.5 0 1 1 0 13a6.5 6.5 0 1 1 0-13z",
     square: "M2 2h12v12h-12z",

@@ -2,7 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::bench::report::{Cell, Report, Round};
+use crate::bench::{
+    metric::exact,
+    report::{Cell, Report, Round},
+    statistics::FEWEST,
+    validity::{BUSIEST, LATEST, LATEST_SHARE},
+};
 
 use super::{Check, agreement::rounds as all_rounds};
 
@@ -16,7 +21,7 @@ pub fn rounds(report: &Report) -> Check {
             format!("{} has the rounds {there:?}, but {} were to be made", cell.id, report.settings.rounds)
         });
         let valid = cell.valid_rounds().count();
-        check.note(valid < 5, &format!("{}: {valid} valid rounds carry no comparison; five do", cell.id));
+        check.note(valid < FEWEST, &format!("{}: {valid} valid rounds carry no comparison; three do", cell.id));
     }
     check
 }
@@ -75,6 +80,9 @@ pub fn validity(report: &Report) -> Check {
             if round.validity.valid && !round.validity.reasons.is_empty() {
                 faults.push(format!("it counts in spite of this: {}", round.validity.reasons.join(" ")));
             }
+            if round.validity.valid {
+                faults.extend(bottleneck(round));
+            }
             if !round.validity.valid && round.validity.reasons.is_empty() {
                 faults.push("it does not count, and does not say why".to_owned());
             }
@@ -86,4 +94,19 @@ pub fn validity(report: &Report) -> Check {
     let invalid = all_rounds(report).filter(|(_, round)| !round.validity.valid).count();
     check.note(invalid > 0, &format!("{invalid} rounds do not count"));
     check
+}
+
+/// Why the generator was what was slow, if it was: by the same rules by which the round was judged.
+fn bottleneck(round: &Round) -> Option<String> {
+    let busy = round.generator.cpu.filter(|&cpu| cpu > BUSIEST);
+    if let Some(cpu) = busy {
+        return Some(format!("it counts, but the generator used {:.0} % of its core", cpu * 100.0));
+    }
+    let [lag, latency] = [&round.generator.lag, &round.latency]
+        .map(|distribution| distribution.decode().map(|histogram| exact(histogram.value_at_quantile(0.99))));
+    let (lag, latency) = (lag.ok()?, latency.ok()?);
+    let most = (LATEST.as_secs_f64() * 1e9).max(latency * LATEST_SHARE);
+    // The rule is applied to whole nanoseconds.
+    (lag > most + 1.0)
+        .then(|| format!("it counts, but one message in a hundred was published {:.1} ms late", lag / 1e6))
 }
