@@ -18,11 +18,16 @@ mod figure;
 #[path = "build/plotly.rs"]
 mod plotly_js;
 
-use std::{env, path::PathBuf, process::ExitCode};
+use std::{
+    env,
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
 
 fn main() -> ExitCode {
     // Cargo sees when an embedded file changes; only this tells it that one has come or gone.
     println!("cargo::rerun-if-changed=demos");
+    println!("cargo::rustc-env=FALLCAST_RUSTC={}", compiler());
     let (project, out) = (folder("CARGO_MANIFEST_DIR"), folder("OUT_DIR"));
     let mut faults = Vec::new();
     faults.extend(book::provide(&project, &out).err().map(|error| format!("{error:#}")));
@@ -31,6 +36,12 @@ fn main() -> ExitCode {
         report(fault);
     }
     if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The compiler, for reports of the benchmark.
+fn compiler() -> String {
+    let output = env::var_os("RUSTC").and_then(|rustc| Command::new(rustc).arg("--version").output().ok());
+    output.map_or_else(String::new, |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// The folder that cargo names in the environment variable `name`.

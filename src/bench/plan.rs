@@ -131,6 +131,7 @@ impl Plan {
         let mut cells = Vec::new();
         for (target, described) in self.targets.iter().enumerate() {
             for transport in self.transports_of(described) {
+                described.template.check(&described.name, transport)?;
                 for &subscribers in &self.subscribers {
                     for &rate in &self.rates {
                         for &size in &self.sizes {

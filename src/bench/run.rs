@@ -136,7 +136,7 @@ impl Run<'_> {
             command: self.command.clone(),
             fallcast: env!("CARGO_PKG_VERSION").to_owned(),
             commit: option_env!("FALLCAST_COMMIT").map(str::to_owned),
-            rustc: option_env!("FALLCAST_RUSTC").map(str::to_owned),
+            rustc: Some(env!("FALLCAST_RUSTC").to_owned()).filter(|version| !version.is_empty()),
             debug: cfg!(debug_assertions),
             interrupted: false,
         }

@@ -193,7 +193,24 @@ impl Template {
         self.subscribes().into_iter().map(|(name, _)| name).collect()
     }
 
-    /// How to subscribe at `origin`. `extra` are further fields of each request, `link` a parameter of each address.
+    fn subscribe_by(&self, target: &str, transport: Transport) -> Result<&Subscribe, TemplateError> {
+        let found = self.subscribes().into_iter().find(|(name, _)| *name == transport.name());
+        found.map(|(_, subscribe)| subscribe).ok_or_else(|| TemplateError::NoTransport {
+            target: target.to_owned(),
+            transport,
+            there: self.transports().join(", "),
+        })
+    }
+
+    /// Makes sure that there is a transport, for a target of this name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn check(&self, target: &str, transport: Transport) -> Result<(), TemplateError> {
+        self.subscribe_by(target, transport).map(drop)
+    }
+
+    /// How to subscribe at `origin`, over this way.
     ///
     /// # Errors
     /// The template does not know this transport.
@@ -205,12 +222,7 @@ impl Template {
         channel: &str,
         way: &WayThere<'_>,
     ) -> Result<Subscription, TemplateError> {
-        let found = self.subscribes().into_iter().find(|(name, _)| *name == transport.name());
-        let (_, subscribe) = found.ok_or_else(|| TemplateError::NoTransport {
-            target: target.to_owned(),
-            transport,
-            there: self.transports().join(", "),
-        })?;
+        let subscribe = self.subscribe_by(target, transport)?;
         let path = with_link(&subscribe.path.replace(CHANNEL, channel), way.link);
         let mut headers: String = subscribe.headers.iter().map(|field| header_line(field)).collect();
         headers.extend(way.headers.iter().map(|field| header_line(field)));

@@ -233,6 +233,8 @@ impl Audience {
         let interval_ns = nanoseconds(interval).max(1);
         let next_ns = match self.members[number].beat_ns {
             None => now_ns + self.luck.u64(0..interval_ns),
+            // It was cut off, and is back before its time.
+            Some(beat_ns) if beat_ns > now_ns => beat_ns,
             Some(beat_ns) => beat_ns + ((now_ns - beat_ns) / interval_ns + 1) * interval_ns,
         };
         self.members[number].beat_ns = Some(next_ns);

@@ -133,6 +133,7 @@ impl Crowd {
         let stamp = Stamp { sequence: self.shared.next, due_ns: self.shared.look_at_clock() };
         let Shared { payload, registry, tally, .. } = &mut self.shared;
         self.publisher.publish(stamp, payload, registry, tally)?;
+        self.publisher.flush(registry, tally)?;
         self.shared.next += 1;
         self.until(|crowd| crowd.publisher.is_settled(), |_| "a publication is not answered".to_owned())?;
         let tally = &self.shared.tally;

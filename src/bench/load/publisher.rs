@@ -112,7 +112,8 @@ impl Publisher {
         matches!(self.publishing.way, Way::Post(_))
     }
 
-    /// Publishes a message, unless there is no connection free for it. Then more are opened.
+    /// Publishes a message, unless there is no connection free for it. Then more are opened. Over one connection it is
+    /// sent by [`flush`](Self::flush), with others that are due.
     pub fn publish(
         &mut self,
         stamp: Stamp,
@@ -128,11 +129,11 @@ impl Publisher {
         };
         let Line { connection: Some(connection), state, .. } = &mut self.lines[number] else { return Ok(false) };
         self.message.clear();
-        self.request.clear();
         payload.write(stamp, &mut self.message);
         let traffic = &mut tally.publishers;
         let written = match &self.publishing.way {
             Way::Post(pattern) => {
+                self.request.clear();
                 pattern.write(&self.message, &mut self.request);
                 traffic.requests += 1;
                 traffic.request_bytes += self.request.len() as u64;
@@ -141,20 +142,32 @@ impl Publisher {
             }
             Way::Connection { frame, .. } => {
                 frame.write(&self.message, &mut self.request);
-                traffic.frame_bytes += self.request.len() as u64;
-                let written = connection.write(&self.request, traffic);
-                if connection.is_flushed() {
-                    self.free.push(number);
-                } else {
-                    *state = State::Busy;
-                }
-                written
+                self.free.push(number);
+                Ok(())
             }
         };
         if let Err(error) = written {
             self.lose(number, &error.to_string(), registry, tally)?;
         }
         Ok(true)
+    }
+
+    /// Sends what was published over one connection, all of it in one write if there is room.
+    pub fn flush(&mut self, registry: &Registry, tally: &mut Tally) -> io::Result<()> {
+        let Way::Connection { .. } = &self.publishing.way else { return Ok(()) };
+        let Some(Line { connection: Some(connection), state, .. }) = self.lines.first_mut() else { return Ok(()) };
+        if self.request.is_empty() {
+            return Ok(());
+        }
+        let traffic = &mut tally.publishers;
+        traffic.frame_bytes += self.request.len() as u64;
+        let written = connection.write(&self.request, traffic);
+        self.request.clear();
+        if !connection.is_flushed() {
+            *state = State::Busy;
+            self.free.clear();
+        }
+        written.or_else(|error| self.lose(0, &error.to_string(), registry, tally))
     }
 
     /// The number of the connection with this token, if it is one of these.

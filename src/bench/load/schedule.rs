@@ -92,7 +92,8 @@ impl Schedule {
             shared.next += 1;
             self.published += 1;
         }
-        Ok(())
+        let Shared { registry, tally, .. } = shared;
+        Ok(publisher.flush(registry, tally)?)
     }
 
     /// What could not be published may be tried again.

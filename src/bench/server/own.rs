@@ -5,6 +5,7 @@ use std::{
     env,
     io::{self, BufRead as _, BufReader, Read},
     net::SocketAddr,
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -50,6 +51,19 @@ impl OwnServer {
     /// It does not start.
     pub fn start(args: &[String], with_lab: bool, cores: Option<&Cores>) -> Result<Self, ServerError> {
         let program = env::current_exe().map_err(ServerError::Start)?;
+        Self::start_program(&program, args, with_lab, cores)
+    }
+
+    /// Starts another build of it.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_program(
+        program: &Path,
+        args: &[String],
+        with_lab: bool,
+        cores: Option<&Cores>,
+    ) -> Result<Self, ServerError> {
         let mut command = Command::new(program);
         command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--log-level", "warn"]);
         command.args(["--lab-port", if with_lab { "auto" } else { "0" }]);

@@ -99,9 +99,13 @@ fn several_phases_follow_each_other_over_the_same_connections() {
 
 #[test]
 fn who_is_cut_off_and_has_a_cursor_loses_nothing() {
-    for (profile, transport) in
-        [("fallcast", "sse"), ("fallcast", "long-poll"), ("fallcast", "stream"), ("fallcast-json", "websocket")]
-    {
+    for (profile, transport) in [
+        ("fallcast", "sse"),
+        ("fallcast", "long-poll"),
+        ("fallcast", "short-poll=40ms"),
+        ("fallcast", "stream"),
+        ("fallcast-json", "websocket"),
+    ] {
         let server = TestServer::spawn(&[]);
         let mut crowd = crowd(&server, profile, transport, false);
         let cut = Cut { after: Duration::from_millis(150), one_in: 2 };
