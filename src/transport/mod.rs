@@ -22,7 +22,7 @@ pub use problem::Problem;
 pub use query::Query;
 pub use state::{Settings, State};
 pub use unread::hang_up_on_unread;
-pub use websocket::check_handshake;
+pub use websocket::{Arrived, Intake, Violation, check_handshake};
 
 use actix_web::{
     HttpRequest, HttpResponse, Route,

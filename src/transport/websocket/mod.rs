@@ -14,6 +14,7 @@ mod reader;
 mod voice;
 
 pub use handshake::check as check_handshake;
+pub use intake::{Arrived, Intake, Violation};
 
 use std::{cell::Cell, rc::Rc};
 
