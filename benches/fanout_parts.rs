@@ -6,3 +6,8 @@
 #[allow(dead_code, reason = "the tests use the parts, not the program made of them")]
 #[path = "fanout/mod.rs"]
 mod fanout;
+
+#[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "see above")]
+#[path = "peers/runner/mod.rs"]
+mod runner;

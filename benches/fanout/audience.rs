@@ -21,12 +21,13 @@ use socket2::SockRef;
 
 use super::{
     Result,
+    dialect::Dialect,
     framing::{Decoder, Received},
-    options::{Plan, Transport},
     payload::Payload,
-    publisher::upgrade_request,
+    schedule::Schedule,
     server::PATIENCE,
     tally::Tally,
+    workload::Workload,
 };
 
 /// Handshakes that are under way at a time: fewer than a listener's backlog holds, so that none is ever tried again.
@@ -42,13 +43,19 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 pub struct Audience {
     epoll: OwnedFd,
     address: SocketAddr,
-    transport: Transport,
+    dialect: Dialect,
     payload: Payload,
     /// How long to sleep until something arrives.
     wait: Duration,
     subscribers: Vec<Subscriber>,
     subscribed: usize,
     pub tally: Tally,
+    /// All that has been received, responses and frames with their heads, in bytes.
+    pub bytes_received: u64,
+    /// All requests, in bytes.
+    pub bytes_sent: u64,
+    /// When messages were due, while that matters.
+    pub schedule: Option<Schedule>,
     events: Vec<Event>,
     buffer: Box<[u8]>,
 }
@@ -56,22 +63,25 @@ pub struct Audience {
 struct Subscriber {
     stream: TcpStream,
     decoder: Decoder,
-    subscribed: bool,
 }
 
 impl Audience {
     /// Lets `count` subscribers connect, and returns when the server has accepted all of them. Long-polls have been
     /// answered once by then and are asked again.
-    pub fn connect(plan: &Plan, address: SocketAddr, transport: Transport, count: usize) -> Result<Self> {
+    pub fn connect(workload: &Workload, address: SocketAddr, dialect: Dialect) -> Result<Self> {
+        let count = workload.subscribers as usize;
         let mut audience = Self {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
             address,
-            transport,
-            payload: Payload::of_length(plan.payload),
-            wait: if plan.busy_poll { Duration::ZERO } else { LONGEST_WAIT },
+            dialect,
+            payload: Payload::of_length(workload.payload),
+            wait: if workload.busy_poll { Duration::ZERO } else { LONGEST_WAIT },
             subscribers: Vec::with_capacity(count),
             subscribed: 0,
             tally: Tally::new(count),
+            bytes_received: 0,
+            bytes_sent: 0,
+            schedule: None,
             events: Vec::with_capacity(1024),
             buffer: vec![0; BUFFER_LENGTH].into(),
         };
@@ -90,10 +100,10 @@ impl Audience {
         // way.
         SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
         stream.set_nonblocking(true)?;
-        stream.write_all(request(self.address, self.transport, "").as_bytes())?;
+        stream.write_all(self.dialect.first())?;
         let data = EventData::new_u64(self.subscribers.len() as u64);
         epoll::add(&self.epoll, &stream, data, EventFlags::IN)?;
-        self.subscribers.push(Subscriber { stream, decoder: Decoder::new(self.transport), subscribed: false });
+        self.subscribers.push(Subscriber { stream, decoder: Decoder::new(self.dialect.framing) });
         Ok(())
     }
 
@@ -130,44 +140,37 @@ impl Audience {
     }
 
     fn read(&mut self, number: usize) -> Result<u32> {
-        let Subscriber { stream, decoder, subscribed } = &mut self.subscribers[number];
+        let Subscriber { stream, decoder } = &mut self.subscribers[number];
         let length = match stream.read(&mut self.buffer) {
             Ok(0) => return Err(format!("the server has closed the connection of subscriber {number}").into()),
             Ok(length) => length,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
             Err(error) => return Err(format!("subscriber {number}: {error}").into()),
         };
+        self.bytes_received += length as u64;
+        let now = self.schedule.is_some().then(Instant::now);
         let mut deliveries = 0;
-        let mut next_request = None;
+        let mut reply: Option<Vec<u8>> = None;
         decoder.feed(&self.buffer[..length], |received| {
             match received {
                 Received::Message(message) => {
-                    self.tally.receive(number, self.payload.sequence(message)?)?;
+                    let sequence = self.payload.sequence(message)?;
+                    self.tally.receive(number, sequence)?;
+                    if let (Some(schedule), Some(now)) = (&mut self.schedule, now) {
+                        schedule.arrived(sequence, now);
+                    }
                     deliveries += 1;
-                    return Ok(());
                 }
-                Received::Answered(cursor) => {
-                    next_request = Some(request(self.address, self.transport, &format!("?after={cursor}")));
-                }
-                Received::Subscribed => {}
+                Received::Subscribed => self.subscribed += 1,
+                Received::Answered(cursor) => reply = Some(self.dialect.next(cursor)),
+                Received::Owed(bytes) => reply = Some(bytes.to_vec()),
             }
-            self.subscribed += usize::from(!*subscribed);
-            *subscribed = true;
             Ok(())
         })?;
-        if let Some(request) = next_request {
-            stream.write_all(request.as_bytes())?;
+        if let Some(reply) = reply {
+            stream.write_all(&reply)?;
+            self.bytes_sent += reply.len() as u64;
         }
         Ok(deliveries)
     }
-}
-
-/// The request that subscribes or, with a cursor in the query, asks for what comes next.
-fn request(address: SocketAddr, transport: Transport, query: &str) -> String {
-    let endpoint = match transport {
-        Transport::WebSocket => return upgrade_request(address, "ws"),
-        Transport::Sse => "sse",
-        Transport::LongPoll => "poll",
-    };
-    format!("GET /channels/bench/{endpoint}{query} HTTP/1.1\r\nHost: {address}\r\n\r\n")
 }

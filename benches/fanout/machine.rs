@@ -3,7 +3,7 @@
 use std::{fs, process::Command};
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Result;
 
@@ -61,7 +61,7 @@ fn pin_to(core: usize) -> Result<()> {
 }
 
 /// Everything about the machine and the programs that a reader needs to judge a result.
-#[derive(Serialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Description {
     pub processor: String,
     pub cores: usize,

@@ -6,21 +6,25 @@
 
 mod audience;
 mod bare_post;
-mod bare_sender;
-mod framing;
-mod machine;
-mod options;
+pub mod bare_sender;
+pub mod dialect;
+pub mod framing;
+pub mod machine;
+pub mod options;
 mod payload;
 mod posting;
 mod process;
 mod publisher;
 mod report;
-mod sample;
-mod server;
-mod statistics;
-mod table;
+pub mod sample;
+pub mod schedule;
+pub mod server;
+pub mod statistics;
+pub mod subject;
+pub mod table;
 mod tally;
 mod targets;
+pub mod workload;
 
 use std::process::ExitCode;
 
@@ -28,14 +32,15 @@ use clap::Parser as _;
 
 use self::{
     machine::Cores,
-    options::{Arguments, Plan, Role},
+    options::{Arguments, Plan, Role, Transport},
     report::Report,
     sample::Sample,
-    server::Contender,
+    server::{Contender, Server},
+    subject::Subject,
 };
 
 /// The benchmark only reports its errors, so one opaque type is enough.
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Runs one of the two comparison servers or, without a subcommand, the measurement.
 pub fn main() -> ExitCode {
@@ -64,7 +69,7 @@ fn measure(plan: &Plan) -> Result<()> {
         for &subscribers in &plan.subscribers {
             interleave(plan, |pair, contender| {
                 let what = format!("{transport} × {subscribers}, pair {pair}, {contender}");
-                let sample = Sample::take(plan, &cores, contender, transport, subscribers);
+                let sample = take_sample(plan, &cores, contender, transport, subscribers);
                 let sample = sample.map_err(|error| format!("{what}: {error}"))?;
                 eprintln!("{what}: {sample}");
                 report.fan_out(pair, contender, transport, subscribers, sample);
@@ -86,6 +91,26 @@ fn measure(plan: &Plan) -> Result<()> {
     report.save(&plan.results)?;
     println!("{}", table::render(&report)?);
     Ok(())
+}
+
+fn take_sample(
+    plan: &Plan,
+    cores: &Cores,
+    contender: Contender,
+    transport: Transport,
+    subscribers: u32,
+) -> Result<Sample> {
+    let workload = plan.workload(subscribers);
+    let mut subject = match contender {
+        Contender::Bare => Subject::bare(cores, transport, &workload)?,
+        Contender::Fallcast => {
+            let server = Server::fallcast(plan.server.as_deref(), &[], cores)?;
+            Subject::fallcast(server, transport, &workload)
+        }
+    };
+    // Where the bare sender has no saturated state, there is nothing to compare with.
+    subject.window = subject.window.filter(|_| transport != Transport::LongPoll);
+    Sample::take(&workload, subject)
 }
 
 /// Measures bare, fallcast, bare, fallcast …, so that whatever else the machine does meanwhile hits both of a pair.

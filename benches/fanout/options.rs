@@ -3,11 +3,16 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use super::workload::Workload;
 
 /// More connections than this to one port don't fit into the 28,000 local ports that one loopback address has by
 /// default.
 const MOST_SUBSCRIBERS: u64 = 25_000;
+
+/// A phase with one message in flight has at least as many messages.
+const FEWEST_MESSAGES: u32 = 10;
 
 /// The smallest payload that has room for a sequence number.
 const SMALLEST_PAYLOAD: u64 = 16;
@@ -88,10 +93,17 @@ impl Plan {
     pub fn largest_audience(&self) -> u32 {
         self.subscribers.iter().copied().max().unwrap_or(0)
     }
+
+    /// What is done to a server with an audience of this size.
+    pub fn workload(&self, subscribers: u32) -> Workload {
+        let &Self { payload, phase, window, busy_poll, .. } = self;
+        let fewest_messages = FEWEST_MESSAGES;
+        Workload { subscribers, payload, phase, fewest_messages, window, busy_poll, low_rate: None }
+    }
 }
 
 /// A way from the server to its subscribers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
     #[value(name = "websocket")]

@@ -38,7 +38,7 @@ impl Sample {
     pub fn take(plan: &Plan, cores: &Cores, contender: Contender) -> Result<Self> {
         let server = match contender {
             Contender::Bare => Server::bare("bare-post", cores)?,
-            Contender::Fallcast => Server::fallcast(plan, cores)?,
+            Contender::Fallcast => Server::fallcast(plan.server.as_deref(), &[], cores)?,
         };
         let mut posters = Posters::connect(server.address, &Payload::of_length(plan.payload))?;
         posters.post_for(plan.phase.mul_f64(0.2))?;

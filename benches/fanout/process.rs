@@ -1,10 +1,13 @@
-//! What the kernel knows about a process: the CPU time of its threads and its share of the memory.
+//! What the kernel knows about a server: the CPU time of its threads and its share of the memory. A server is a process
+//! with its descendants, since some of them, like nginx, do their work in children.
 
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::Result;
 
-/// The CPU time that each thread of a process has used so far.
+/// The CPU time that each thread of a server has used so far.
 ///
 /// `/proc/PID/task/TID/schedstat` counts nanoseconds, where `stat` counts ticks of 10 ms. It includes the time that the
 /// kernel works on behalf of a thread, so also what a `send` costs on the way through TCP.
@@ -12,13 +15,22 @@ pub struct CpuTime(BTreeMap<u32, u64>);
 
 impl CpuTime {
     pub fn of(process: u32) -> Result<Self> {
+        Self::of_all(family(process)?)
+    }
+
+    /// Of this process alone: the servers are its children.
+    pub fn of_this_process() -> Result<Self> {
+        Self::of_all(vec![std::process::id()])
+    }
+
+    fn of_all(processes: Vec<u32>) -> Result<Self> {
         let mut threads = BTreeMap::new();
-        for entry in fs::read_dir(format!("/proc/{process}/task"))? {
-            let task = entry?;
-            let thread = task.file_name().to_string_lossy().parse()?;
-            // A thread that ends between the listing and the reading is left out, like one that has ended before.
-            if let Ok(statistics) = fs::read_to_string(task.path().join("schedstat")) {
-                threads.insert(thread, on_cpu(&statistics)?);
+        for process in processes {
+            for (thread, folder) in tasks(process)? {
+                // A thread that ends between the listing and the reading is left out, like one that has ended before.
+                if let Ok(statistics) = fs::read_to_string(folder.join("schedstat")) {
+                    threads.insert(thread, on_cpu(&statistics)?);
+                }
             }
         }
         Ok(Self(threads))
@@ -36,13 +48,53 @@ fn on_cpu(schedstat: &str) -> Result<u64> {
     Ok(schedstat.split(' ').next().unwrap_or_default().parse()?)
 }
 
-/// Memory of a process in bytes, pages that it shares counted in proportion (PSS).
+/// Memory of a server in bytes, pages that are shared counted in proportion (PSS).
 pub fn memory(process: u32) -> Result<f64> {
+    family(process)?.into_iter().map(memory_of_one).sum()
+}
+
+fn memory_of_one(process: u32) -> Result<f64> {
     let path = format!("/proc/{process}/smaps_rollup");
     let rollup = fs::read_to_string(&path)?;
     let kib: Option<f64> =
         rollup.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok());
     Ok(kib.ok_or_else(|| format!("{path} has no line for PSS"))? * 1024.0)
+}
+
+/// Ends a server at once.
+pub fn kill(process: u32) {
+    let members = family(process).unwrap_or_default();
+    for member in members.into_iter().filter_map(|member| Pid::from_raw(member.try_into().ok()?)) {
+        // It fails only if the process has ended before, which is what this is for.
+        let _ = kill_process(member, Signal::KILL);
+    }
+}
+
+/// A process and its descendants that still run.
+fn family(process: u32) -> Result<Vec<u32>> {
+    let mut members = vec![process];
+    let mut next = 0;
+    while let Some(&member) = members.get(next) {
+        next += 1;
+        for (_, folder) in tasks(member)? {
+            let children = fs::read_to_string(folder.join("children")).unwrap_or_default();
+            let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+            members.extend(children.filter(|&child| tasks(child).is_ok_and(|tasks| !tasks.is_empty())));
+        }
+    }
+    Ok(members)
+}
+
+/// The threads of a process, and their folders.
+fn tasks(process: u32) -> Result<Vec<(u32, PathBuf)>> {
+    let entries = fs::read_dir(format!("/proc/{process}/task"))?;
+    entries
+        .map(|entry| {
+            let folder = entry?.path();
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Ok((name.parse()?, folder))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -62,5 +114,13 @@ mod tests {
         assert!(!CpuTime::of(process).expect("readable tasks").0.is_empty());
         assert!(memory(process).expect("a readable rollup") > 0.0);
         assert_eq!(on_cpu("12345 67 8\n").expect("three numbers"), 12_345);
+    }
+
+    #[test]
+    fn children_belong_to_a_process() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("a child");
+        let members = family(std::process::id()).expect("a family");
+        child.kill().and_then(|()| child.wait().map(drop)).expect("the end of the child");
+        assert!(members.contains(&child.id()), "{members:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Publishes numbered messages, in the way that each contender understands.
+//! Publishes numbered messages, in the way that the server understands.
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
@@ -7,62 +7,54 @@ use std::{
 
 use super::{
     Result, bare_sender,
-    framing::{Decoder, websocket},
-    options::{Plan, Transport},
+    dialect::Publishing,
+    framing::{Decoder, Framing, Received, nchan, socket_io, websocket},
+    options::Transport,
     payload::Payload,
-    server::{Contender, PATIENCE},
+    server::PATIENCE,
+    workload::Workload,
 };
 
 /// One connection that publishes.
 pub struct Publisher {
     stream: TcpStream,
-    contender: Contender,
-    transport: Transport,
+    publishing: Publishing,
     payload: Payload,
     outbox: Vec<u8>,
 }
 
 impl Publisher {
-    /// Connects to fallcast as a WebSocket client that doesn't want to hear itself, or to the bare sender's control
-    /// connection. The frames for the bare sender are those of `transport`.
-    pub fn connect(plan: &Plan, address: SocketAddr, contender: Contender, transport: Transport) -> Result<Self> {
-        let stream = TcpStream::connect(address)?;
+    /// Connects, and returns when the server is ready for messages.
+    pub fn connect(workload: &Workload, address: SocketAddr, publishing: Publishing) -> Result<Self> {
+        let mut stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let payload = Payload::of_length(plan.payload);
-        let mut publisher = Self { stream, contender, transport, payload, outbox: Vec::new() };
-        match contender {
-            Contender::Bare => publisher.stream.write_all(bare_sender::CONTROL)?,
-            Contender::Fallcast => publisher.upgrade(address)?,
+        match &publishing {
+            Publishing::ReadyFrames(_) => stream.write_all(bare_sender::CONTROL)?,
+            Publishing::WebSocket { request, framing, .. } => open(&mut stream, request, *framing)?,
         }
-        Ok(publisher)
+        let payload = Payload::of_length(workload.payload);
+        Ok(Self { stream, publishing, payload, outbox: Vec::new() })
     }
 
-    fn upgrade(&mut self, address: SocketAddr) -> Result<()> {
-        self.stream.write_all(upgrade_request(address, "ws?echo=0").as_bytes())?;
-        let mut upgraded = false;
-        let mut decoder = Decoder::new(Transport::WebSocket);
-        while !upgraded {
-            let mut buffer = [0; 4096];
-            let length = self.stream.read(&mut buffer)?;
-            if length == 0 {
-                return Err("the server has closed the publisher's connection".into());
-            }
-            decoder.feed(&buffer[..length], |_| {
-                upgraded = true;
-                Ok(())
-            })?;
-        }
-        Ok(())
+    /// Publishes the message that Nchan wants to have before it answers a first poll.
+    pub fn open_channel(&mut self) -> Result<()> {
+        self.outbox.extend(websocket::client_text(nchan::OPENING));
+        self.send()
     }
 
     /// Adds message number `sequence` to what the next [`send`](Self::send) takes along.
     pub fn queue(&mut self, sequence: usize) {
         let payload = self.payload.make(sequence);
-        self.outbox.extend(match self.contender {
-            Contender::Fallcast => websocket::client_text(&payload),
-            Contender::Bare => bare_sender::control_record(&ready_frame(self.transport, sequence, &payload)),
+        self.outbox.extend(match &self.publishing {
+            Publishing::ReadyFrames(transport) => {
+                bare_sender::control_record(&ready_frame(*transport, sequence, &payload))
+            }
+            Publishing::WebSocket { framing: Framing::SocketIo, .. } => {
+                websocket::client_text(&socket_io::event(&payload))
+            }
+            Publishing::WebSocket { .. } => websocket::client_text(&payload),
         });
     }
 
@@ -70,31 +62,55 @@ impl Publisher {
     pub fn send(&mut self) -> Result<()> {
         self.stream.write_all(&self.outbox)?;
         self.outbox.clear();
-        Ok(())
+        let talkative = matches!(self.publishing, Publishing::WebSocket { answers: true, .. });
+        if talkative { self.check() } else { Ok(()) }
     }
 
-    /// Makes sure that the server has had nothing to say to the publisher, in particular no goodbye.
+    /// Makes sure that the server has had nothing to say to the publisher, in particular no goodbye. What a server says
+    /// to each message is skipped.
     pub fn check(&mut self) -> Result<()> {
-        let mut buffer = [0; 256];
         self.stream.set_nonblocking(true)?;
-        let outcome = self.stream.read(&mut buffer);
+        let outcome = self.skip_answers();
         self.stream.set_nonblocking(false)?;
-        match outcome {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(error.into()),
-            Ok(length) => {
-                Err(format!("the publisher was answered: {:?}", buffer[..length].escape_ascii().to_string()).into())
+        outcome
+    }
+
+    fn skip_answers(&mut self) -> Result<()> {
+        let mut buffer = [0; 4096];
+        loop {
+            let received = match self.stream.read(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error.into()),
+                Ok(length) => &buffer[..length],
+            };
+            let expected = matches!(self.publishing, Publishing::WebSocket { answers: true, .. });
+            if received.is_empty() || !expected {
+                return Err(format!("the publisher was answered: {:?}", received.escape_ascii().to_string()).into());
             }
         }
     }
 }
 
-/// The request for a WebSocket on the benchmark's channel. The key is the one of RFC 6455 §1.3.
-pub fn upgrade_request(address: SocketAddr, endpoint: &str) -> String {
-    format!(
-        "GET /channels/bench/{endpoint} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
+/// Opens a WebSocket and, for Socket.IO, joins the namespace.
+fn open(stream: &mut TcpStream, request: &str, framing: Framing) -> Result<()> {
+    stream.write_all(request.as_bytes())?;
+    let mut ready = false;
+    let mut decoder = Decoder::new(framing);
+    while !ready {
+        let mut buffer = [0; 4096];
+        let length = stream.read(&mut buffer)?;
+        if length == 0 {
+            return Err("the server has closed the publisher's connection".into());
+        }
+        decoder.feed(&buffer[..length], |received| {
+            match received {
+                Received::Owed(bytes) => stream.write_all(bytes)?,
+                _ => ready = true,
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
 /// A message as it goes over the wire: the same framing, and nearly the same length, as fallcast's.
@@ -124,20 +140,19 @@ fn ready_frame(transport: Transport, sequence: usize, payload: &[u8]) -> Vec<u8>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fanout::framing::Received;
 
     #[test]
     fn subscribers_understand_the_ready_frames() {
         let heads = [
-            (Transport::WebSocket, "HTTP/1.1 101 Switching Protocols\r\n\r\n"),
-            (Transport::Sse, "HTTP/1.1 200 OK\r\n\r\n"),
-            (Transport::LongPoll, ""),
+            (Transport::WebSocket, Framing::WebSocket, "HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+            (Transport::Sse, Framing::EventStream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            (Transport::LongPoll, Framing::JsonPoll, ""),
         ];
-        for (transport, head) in heads {
+        for (transport, framing, head) in heads {
             let payload = Payload::of_length(300).make(5);
             let stream = [head.as_bytes(), &ready_frame(transport, 5, &payload)].concat();
             let mut messages = Vec::new();
-            let outcome = Decoder::new(transport).feed(&stream, |received| {
+            let outcome = Decoder::new(framing).feed(&stream, |received| {
                 if let Received::Message(payload) = received {
                     messages.push(payload.to_vec());
                 }

@@ -5,7 +5,8 @@
 //! 3. *Warm-up*, which is not measured.
 //! 4. *One in flight*: a message is published when everybody has the one before. This is what a delivery costs when
 //!    nothing can be batched.
-//! 5. *Saturated*: the publisher keeps a window of messages ahead of the slowest subscriber. This is what the server
+//! 5. *Low rate*, if it is asked for: messages at equal distances, far apart. This is how long a delivery takes.
+//! 6. *Saturated*: the publisher keeps a window of messages ahead of the slowest subscriber. This is what the server
 //!    can do at most.
 //!
 //! All phases together are one numbered sequence, and the sample fails unless every subscriber has received all of it.
@@ -15,53 +16,51 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Result,
     audience::Audience,
-    machine::Cores,
-    options::{Plan, Transport},
+    framing::Framing,
     process::CpuTime,
     publisher::Publisher,
-    server::{Contender, Server},
+    schedule::{Latency, Schedule},
+    server::Server,
+    subject::Subject,
+    workload::{LowRate, Workload},
 };
-
-/// The window of the bare sender. It batches nothing, so a wider one would change nothing but the time it takes to
-/// empty it.
-const BARE_WINDOW: u32 = 16;
-
-/// Deliveries in flight at most. With many subscribers this narrows the window, so that a round over all of them stays
-/// short against the phase that measures the rate.
-const MOST_IN_FLIGHT: u32 = 500_000;
 
 /// The part of a phase's length that warms up what follows.
 const WARM_UP: f64 = 0.2;
-
-/// A phase with one message in flight is extended to this many messages, however many subscribers there are.
-const FEWEST_MESSAGES: u32 = 10;
 
 /// How long the saturated phase waits for deliveries before it looks whether it may publish again.
 const TURN: Duration = Duration::from_millis(1);
 
 /// What one server did for one audience.
-#[derive(Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Sample {
     pub connects_per_second: f64,
     pub memory_per_connection: f64,
     pub one_in_flight: Phase,
-    /// Not measured with long-polls, for which the bare sender has no such state: it never has two messages to send.
+    /// Only if the workload asks for it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub latency: Option<Latency>,
+    /// Not measured where there is no such state: the bare sender never has two messages for one long-poll.
     pub saturated: Option<Phase>,
 }
 
 /// What happened in a phase.
-#[derive(Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Phase {
     pub deliveries: u32,
     pub seconds: f64,
     pub deliveries_per_second: f64,
     /// Time of the server on its core, in nanoseconds, divided by the deliveries.
     pub server_cpu_ns_per_delivery: f64,
+    /// What subscribers have received, with all that is wrapped around payloads, in bytes divided by the deliveries.
+    pub received_bytes_per_delivery: f64,
+    /// What subscribers had to send for that.
+    pub sent_bytes_per_delivery: f64,
     /// Share of its core that the server used.
     pub server_load: f64,
     /// Share of its core that the load generator used. If it is close to 1 and the server's is not, the generator was
@@ -70,40 +69,28 @@ pub struct Phase {
 }
 
 impl Sample {
-    /// Starts a server, leads it through all phases, and stops it.
-    pub fn take(
-        plan: &Plan,
-        cores: &Cores,
-        contender: Contender,
-        transport: Transport,
-        subscribers: u32,
-    ) -> Result<Self> {
-        let server = match contender {
-            Contender::Bare => Server::bare("bare-sender", cores)?,
-            Contender::Fallcast => Server::fallcast(plan, cores)?,
-        };
-        let publisher = Publisher::connect(plan, server.address, contender, transport)?;
+    /// Leads a server through all phases, and stops it.
+    pub fn take(workload: &Workload, subject: Subject) -> Result<Self> {
+        let Subject { server, publishing, dialect, window } = subject;
+        let mut publisher = Publisher::connect(workload, server.address, publishing)?;
+        if dialect.framing == Framing::NchanPoll {
+            publisher.open_channel()?;
+        }
         server.settle()?;
         let memory_before = server.memory()?;
         let start = Instant::now();
-        let audience = Audience::connect(plan, server.address, transport, subscribers as usize)?;
-        let connects_per_second = f64::from(subscribers) / start.elapsed().as_secs_f64();
-        let mut stage = Stage { server, publisher, audience };
+        let audience = Audience::connect(workload, server.address, dialect)?;
+        let connects_per_second = f64::from(workload.subscribers) / start.elapsed().as_secs_f64();
+        let mut stage = Stage { server, publisher, audience, fewest_messages: workload.fewest_messages };
         stage.server.settle()?;
         let memory = stage.server.memory()? - memory_before;
-        stage.one_in_flight(plan.phase.mul_f64(WARM_UP))?;
-        let one_in_flight = stage.one_in_flight(plan.phase)?;
-        let window = match contender {
-            Contender::Bare => BARE_WINDOW,
-            Contender::Fallcast => plan.window.min((MOST_IN_FLIGHT / subscribers).max(1)),
-        };
-        let saturated = match transport {
-            Transport::LongPoll => None,
-            Transport::WebSocket | Transport::Sse => Some(stage.saturated(plan.phase, window)?),
-        };
+        stage.one_in_flight(workload.phase.mul_f64(WARM_UP))?;
+        let one_in_flight = stage.one_in_flight(workload.phase)?;
+        let latency = workload.low_rate.map(|rate| stage.low_rate(rate)).transpose()?.flatten();
+        let saturated = window.map(|window| stage.saturated(workload.phase, window)).transpose()?;
         stage.finish()?;
-        let memory_per_connection = memory / f64::from(subscribers);
-        Ok(Self { connects_per_second, memory_per_connection, one_in_flight, saturated })
+        let memory_per_connection = memory / f64::from(workload.subscribers);
+        Ok(Self { connects_per_second, memory_per_connection, one_in_flight, latency, saturated })
     }
 }
 
@@ -114,6 +101,9 @@ impl fmt::Display for Sample {
             "{:.0} connects/s, {:.0} B each, {:.0} ns CPU per delivery",
             self.connects_per_second, self.memory_per_connection, self.one_in_flight.server_cpu_ns_per_delivery
         )?;
+        if let Some(Latency { p50_us, p99_us, .. }) = &self.latency {
+            write!(formatter, ", p50 {p50_us:.0} µs, p99 {p99_us:.0} µs")?;
+        }
         let Some(saturated) = &self.saturated else { return Ok(()) };
         write!(
             formatter,
@@ -130,49 +120,49 @@ struct Stage {
     server: Server,
     publisher: Publisher,
     audience: Audience,
+    fewest_messages: u32,
 }
 
 impl Stage {
     fn one_in_flight(&mut self, duration: Duration) -> Result<Phase> {
-        let meter = Meter::start(&self.server)?;
+        let meter = Meter::start(self)?;
         let (mut messages, mut deliveries) = (0, 0);
-        while messages < FEWEST_MESSAGES || meter.start.elapsed() < duration {
+        while messages < self.fewest_messages || meter.start.elapsed() < duration {
             self.publish(1)?;
             deliveries += self.drain()?;
             messages += 1;
         }
-        meter.stop(&self.server, deliveries)
+        meter.stop(self, deliveries)
     }
 
-    /// The rate is taken while the window is kept full; CPU time counts until the window is empty again, because only
-    /// then it is known how many deliveries it was spent on.
+    /// Publishes at equal distances, and awaits each moment without sleeping: a wake-up takes as long as a delivery.
+    fn low_rate(&mut self, LowRate { messages, interval }: LowRate) -> Result<Option<Latency>> {
+        self.server.settle()?;
+        let start = Instant::now() + interval;
+        let first = self.audience.tally.published() + 1;
+        let deliveries = messages as usize * self.audience.tally.subscribers();
+        self.audience.schedule = Some(Schedule::new(start, interval, first, deliveries));
+        for number in 0..messages {
+            while Instant::now() < start + interval * number {
+                self.audience.receive(Duration::ZERO)?;
+            }
+            self.publish(1)?;
+        }
+        self.drain()?;
+        Ok(self.audience.schedule.take().and_then(|schedule| schedule.latency(messages)))
+    }
+
+    /// Keeps a window of messages in flight, and then lets it become empty: some servers deliver a whole window late
+    /// but at once, so a rate that is taken before that says nothing.
     fn saturated(&mut self, duration: Duration, window: u32) -> Result<Phase> {
-        let meter = Meter::start(&self.server)?;
-        let (warm_up, _) = self.keep_full(duration.mul_f64(WARM_UP), window)?;
-        let (deliveries, seconds) = self.keep_full(duration, window)?;
-        let (server_load, generator_load) = meter.loads(&self.server)?;
-        let all = warm_up + deliveries + self.drain()?;
-        let Phase { server_cpu_ns_per_delivery, .. } = meter.stop(&self.server, all)?;
-        let deliveries_per_second = f64::from(deliveries) / seconds;
-        Ok(Phase {
-            deliveries,
-            seconds,
-            deliveries_per_second,
-            server_cpu_ns_per_delivery,
-            server_load,
-            generator_load,
-        })
-    }
-
-    /// Keeps a window of messages in flight, and returns the deliveries and the seconds.
-    fn keep_full(&mut self, duration: Duration, window: u32) -> Result<(u32, f64)> {
-        let start = Instant::now();
+        let meter = Meter::start(self)?;
         let mut deliveries = 0;
-        while start.elapsed() < duration {
-            self.publish(window as usize - self.audience.tally.in_flight())?;
+        while meter.start.elapsed() < duration {
+            self.publish((window as usize).saturating_sub(self.audience.tally.in_flight()))?;
             deliveries += self.audience.receive(TURN)?;
         }
-        Ok((deliveries, start.elapsed().as_secs_f64()))
+        deliveries += self.drain()?;
+        meter.stop(self, deliveries)
     }
 
     fn publish(&mut self, messages: usize) -> Result<()> {
@@ -200,33 +190,40 @@ struct Meter {
     start: Instant,
     server: CpuTime,
     generator: CpuTime,
+    bytes_received: u64,
+    bytes_sent: u64,
 }
 
 impl Meter {
     /// Starts when the server is at rest, so that it pays for nothing that came before.
-    fn start(server: &Server) -> Result<Self> {
-        let server = server.settle()?;
-        Ok(Self { generator: CpuTime::of(std::process::id())?, server, start: Instant::now() })
+    fn start(stage: &Stage) -> Result<Self> {
+        let server = stage.server.settle()?;
+        let &Audience { bytes_received, bytes_sent, .. } = &stage.audience;
+        let generator = CpuTime::of_this_process()?;
+        Ok(Self { generator, server, start: Instant::now(), bytes_received, bytes_sent })
     }
 
     /// The shares of their cores that server and generator have used so far.
     fn loads(&self, server: &Server) -> Result<(f64, f64)> {
         let seconds = self.start.elapsed().as_secs_f64();
         let by_server = server.cpu()?.since(&self.server);
-        let by_generator = CpuTime::of(std::process::id())?.since(&self.generator);
+        let by_generator = CpuTime::of_this_process()?.since(&self.generator);
         Ok((by_server.as_secs_f64() / seconds, by_generator.as_secs_f64() / seconds))
     }
 
     /// Stops the clock, lets the server finish what it has begun, and adds up.
-    fn stop(self, server: &Server, deliveries: u32) -> Result<Phase> {
+    fn stop(self, stage: &Stage, deliveries: u32) -> Result<Phase> {
         let seconds = self.start.elapsed().as_secs_f64();
-        let (server_load, generator_load) = self.loads(server)?;
-        let used = server.settle()?.since(&self.server);
+        let (server_load, generator_load) = self.loads(&stage.server)?;
+        let used = stage.server.settle()?.since(&self.server);
+        let per_delivery = |bytes: u64| bytes as f64 / f64::from(deliveries);
         Ok(Phase {
             deliveries,
             seconds,
             deliveries_per_second: f64::from(deliveries) / seconds,
             server_cpu_ns_per_delivery: used.as_secs_f64() * 1e9 / f64::from(deliveries),
+            received_bytes_per_delivery: per_delivery(stage.audience.bytes_received - self.bytes_received),
+            sent_bytes_per_delivery: per_delivery(stage.audience.bytes_sent - self.bytes_sent),
             server_load,
             generator_load,
         })

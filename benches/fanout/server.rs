@@ -3,7 +3,8 @@
 use std::{
     fmt,
     io::{BufRead as _, BufReader},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -14,7 +15,6 @@ use serde::Serialize;
 use super::{
     Result,
     machine::Cores,
-    options::Plan,
     process::{self, CpuTime},
 };
 
@@ -54,20 +54,30 @@ pub struct Server {
 
 impl Server {
     /// Starts fallcast as a user would, with one worker. Heartbeats and poll timeouts are longer than any sample, so
-    /// that they happen in none instead of in some.
-    pub fn fallcast(plan: &Plan, cores: &Cores) -> Result<Self> {
-        let mut command = Command::new(plan.server.as_deref().unwrap_or(env!("CARGO_BIN_EXE_fallcast").as_ref()));
+    /// that they happen in none instead of in some. `program` is another binary than the one that cargo has built.
+    pub fn fallcast(program: Option<&Path>, options: &[&str], cores: &Cores) -> Result<Self> {
+        let mut command = Command::new(program.unwrap_or(env!("CARGO_BIN_EXE_fallcast").as_ref()));
         command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--lab-port", "0", "--workers", "1"]);
         command.args(["--heartbeat", "1h", "--poll-hold", "1h", "--log-level", "warn"]);
-        Self::start(&mut command, cores)
+        Self::start(command.args(options), cores, address_in)
     }
 
     /// Starts one of the servers that are part of this program.
     pub fn bare(role: &str, cores: &Cores) -> Result<Self> {
-        Self::start(Command::new(std::env::current_exe()?).arg(role), cores)
+        Self::start(Command::new(std::env::current_exe()?).arg(role), cores, address_in)
     }
 
-    fn start(command: &mut Command, cores: &Cores) -> Result<Self> {
+    /// Starts a server of somebody else: a script that is told the port, and how many workers there shall be.
+    pub fn peer(script: &Path, cores: &Cores) -> Result<Self> {
+        // The port is free now, and nobody is in a hurry to take it.
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let mut command = Command::new(script);
+        command.args([&address.port().to_string(), "1"]);
+        Self::start(&mut command, cores, |line| (line == "ready").then_some(address))
+    }
+
+    /// Starts a process, which says in its first line that it is ready.
+    fn start(command: &mut Command, cores: &Cores, ready: impl FnOnce(&str) -> Option<SocketAddr>) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let spawned = cores.on_server_core(|| command.spawn())?;
         let mut child = spawned.map_err(|error| format!("can't start {}: {error}", command.get_program().display()))?;
@@ -75,13 +85,14 @@ impl Server {
         let mut stdout = BufReader::new(stdout);
         let mut line = String::new();
         stdout.read_line(&mut line)?;
-        let address = line.trim().strip_prefix("listening on http://").and_then(|address| address.parse().ok());
-        let Some(address) = address else {
+        let Some(address) = ready(line.trim()) else {
             child.kill()?;
             child.wait()?;
-            return Err(
-                format!("{} began with {line:?} instead of its address", command.get_program().display()).into()
-            );
+            return Err(format!(
+                "{} began with {line:?} instead of saying that it is ready",
+                command.get_program().display()
+            )
+            .into());
         };
         Ok(Self { child, _stdout: stdout, address })
     }
@@ -113,8 +124,13 @@ impl Server {
 impl Drop for Server {
     /// Kills: what a server does on an orderly way down is not measured here.
     fn drop(&mut self) {
-        // Both fail only if the process has ended before, which is what they are for.
-        let _ = self.child.kill();
+        process::kill(self.child.id());
+        // It fails only if the process has been waited for before.
         let _ = self.child.wait();
     }
+}
+
+/// The address in fallcast's first line, which the bare servers say in the same way.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    line.strip_prefix("listening on http://")?.parse().ok()
 }

@@ -1,11 +1,11 @@
 //! Medians and ranges of a few samples, and of the ratios of two contenders.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::server::Contender;
 
 /// The middle of some samples, and how far they reach.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     pub median: f64,
     pub min: f64,

@@ -20,6 +20,16 @@ impl Tally {
         Self { last: vec![0; subscribers], published: 0, waiting: VecDeque::new() }
     }
 
+    /// How many there are who receive.
+    pub fn subscribers(&self) -> usize {
+        self.last.len()
+    }
+
+    /// The number of the newest message.
+    pub fn published(&self) -> usize {
+        self.published
+    }
+
     /// Numbers the next message to publish.
     pub fn publish(&mut self) -> usize {
         self.published += 1;

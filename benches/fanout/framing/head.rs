@@ -26,13 +26,25 @@ impl<'a> Head<'a> {
         Err(format!("expected the status {status}, but the server answered: {}", self.text).into())
     }
 
+    /// The value of the first field of this name.
+    ///
+    /// # Errors
+    /// Fails if there is none.
+    pub fn field(&self, name: &str) -> Result<&'a str> {
+        let value = self.text.lines().find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then_some(value)
+        });
+        value.map(str::trim).ok_or_else(|| format!("the server answered without a {name}: {}", self.text).into())
+    }
+
     /// The declared length of the body.
     pub fn content_length(&self) -> Result<usize> {
-        let value = self.text.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("content-length").then_some(value)
-        });
-        let value = value.ok_or_else(|| format!("the server answered without a Content-Length: {}", self.text))?;
-        Ok(value.trim().parse()?)
+        Ok(self.field("Content-Length")?.parse()?)
+    }
+
+    /// Whether the body comes in chunks (RFC 9112 §7.1).
+    pub fn is_chunked(&self) -> bool {
+        self.field("Transfer-Encoding").is_ok_and(|value| value.eq_ignore_ascii_case("chunked"))
     }
 }

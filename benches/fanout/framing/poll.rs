@@ -6,20 +6,21 @@
 use super::{Received, Sink, head::Head};
 use crate::fanout::Result;
 
-/// Takes whole responses off the front of `bytes`.
-pub fn parse(bytes: &[u8], sink: &mut impl Sink) -> Result<usize> {
+/// Takes whole responses off the front of `bytes`, and hands on their heads and bodies.
+pub fn responses(bytes: &[u8], mut answer: impl FnMut(&Head<'_>, &str) -> Result<()>) -> Result<usize> {
     let mut used = 0;
     while let Some(head) = Head::parse(&bytes[used..])? {
         head.expect(200)?;
         let start = used + head.length;
         let Some(body) = bytes.get(start..start + head.content_length()?) else { break };
-        answer(std::str::from_utf8(body)?, sink)?;
+        answer(&head, std::str::from_utf8(body)?)?;
         used = start + body.len();
     }
     Ok(used)
 }
 
-fn answer(body: &str, sink: &mut impl Sink) -> Result<()> {
+/// Reports the messages of a body, and the cursor to ask with next.
+pub fn json(body: &str, sink: &mut impl Sink) -> Result<()> {
     let cursor = body.strip_prefix(r#"{"cursor":""#).and_then(|rest| rest.split('"').next());
     let cursor = cursor.ok_or_else(|| format!("an answer to a poll has no cursor: {body}"))?;
     if body.contains(r#"{"gap":"#) {

@@ -1,6 +1,5 @@
 //! WebSocket frames (RFC 6455 §5.2): those that a server sends, and the two that the publishers need to write.
 
-use super::{Received, Sink};
 use crate::fanout::Result;
 
 const FINAL_TEXT: u8 = 0x81;
@@ -22,14 +21,14 @@ const LONG: u8 = 0x7F;
 /// (RFC 6455 §5.3); what the server has to do is the same.
 const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 
-/// Takes whole frames off the front of `bytes`. Pings are not answered: the servers are started with a heartbeat
+/// Takes whole frames off the front of `bytes`, and hands on the payloads of those that carry data. Pings are not answered: the servers are started with a heartbeat
 /// longer than any sample.
-pub(super) fn parse(bytes: &[u8], sink: &mut impl Sink) -> Result<usize> {
+pub(super) fn parse(bytes: &[u8], mut data: impl FnMut(&[u8]) -> Result<()>) -> Result<usize> {
     let mut used = 0;
     while let Some((kind, payload_start, end)) = frame_at(&bytes[used..]) {
         let payload = &bytes[used + payload_start..used + end];
         match kind {
-            FINAL_TEXT | FINAL_BINARY => sink(Received::Message(payload))?,
+            FINAL_TEXT | FINAL_BINARY => data(payload)?,
             PING | PONG => {}
             CLOSE => return Err(closed(payload).into()),
             _ => return Err(format!("the server sent a fragment or an unknown frame: {kind:#04x}").into()),

@@ -44,14 +44,19 @@ function publish(channel, text) {
   for (const stream of channel.streams) stream.write(event);
   const polls = channel.polls;
   channel.polls = new Set();
-  for (const poll of polls) answer(poll, channel, channel.last - 1);
+  const body = answer(channel, channel.last - 1);
+  for (const poll of polls) send(poll, body);
 }
 
-/** @param {import("node:http").ServerResponse} response @param {Channel} channel @param {number} after */
-function answer(response, channel, after) {
+/** What is to be told to somebody who knows everything until `after`. @param {Channel} channel @param {number} after */
+function answer(channel, after) {
   const missed = channel.last - after;
   const events = missed > 0 ? channel.log.slice(-missed).map((data) => ({ data })) : [];
-  const body = JSON.stringify({ cursor: String(channel.last), events });
+  return JSON.stringify({ cursor: String(channel.last), events });
+}
+
+/** @param {import("node:http").ServerResponse} response @param {string} body */
+function send(response, body) {
   response.writeHead(200, { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) }).end(body);
 }
 
@@ -66,7 +71,7 @@ function respond(request, response) {
   } else if (endpoint === "poll") {
     const after = query.get("after");
     if (after === null || Number(after) < channel.last) {
-      answer(response, channel, after === null ? channel.last : Number(after));
+      send(response, answer(channel, after === null ? channel.last : Number(after)));
     } else {
       channel.polls.add(response);
       response.on("close", () => channel.polls.delete(response));

@@ -19,6 +19,9 @@ use tokio::{net::TcpSocket, runtime};
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::{Stream, StreamExt as _};
 
+/// Bytes for what a subscriber says, which is nothing. The default of 128 KiB is meant for large messages.
+const READ_BUFFER: usize = 4096;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let Arguments { port, workers } = Arguments::parse()?;
     // One worker is one thread; axum's default would be one for each core, and one more that accepts.
@@ -49,7 +52,7 @@ async fn serve(port: u16) -> Result<(), Box<dyn Error>> {
 
 async fn websocket(Path(name): Path<String>, State(channels): State<Channels>, upgrade: WebSocketUpgrade) -> Response {
     let channel = channels.get(&name);
-    upgrade.on_upgrade(|socket| subscribe(socket, channel))
+    upgrade.read_buffer_size(READ_BUFFER).on_upgrade(|socket| subscribe(socket, channel))
 }
 
 async fn subscribe(mut socket: WebSocket, channel: Channel) {
