@@ -216,6 +216,7 @@ impl Meter {
         let seconds = self.start.elapsed().as_secs_f64();
         let (server_load, generator_load) = self.loads(&stage.server)?;
         let used = stage.server.settle()?.since(&self.server);
+        #[expect(clippy::cast_precision_loss, reason = "a phase moves less than 2^52 bytes")]
         let per_delivery = |bytes: u64| bytes as f64 / f64::from(deliveries);
         Ok(Phase {
             deliveries,

@@ -4,7 +4,7 @@
 
 import { createServer } from "node:http";
 import { WebSocket, WebSocketServer } from "ws";
-import { LARGEST_MESSAGE, LISTEN_BACKLOG, port, target } from "../settings.mjs";
+import { LARGEST_MESSAGE, LISTEN_BACKLOG, LONG, port, target } from "../settings.mjs";
 
 /** Messages that a long-poll can still ask for. */
 const LOG_LENGTH = 1024;
@@ -94,4 +94,5 @@ sockets.on("connection", (socket, request) => {
     socket.on("close", () => channel.sockets.delete(socket));
   }
 });
+server.keepAliveTimeout = LONG;
 server.listen({ port: port(), host: "127.0.0.1", backlog: LISTEN_BACKLOG }, () => console.log("ready"));

@@ -24,4 +24,5 @@ io.on("connection", (socket) => {
   if (publisher === undefined) socket.join(String(channel));
   socket.on("m", (text) => io.to(String(channel)).emit("m", text));
 });
+server.keepAliveTimeout = LONG;
 server.listen({ port: port(), host: "127.0.0.1", backlog: LISTEN_BACKLOG }, () => console.log("ready"));

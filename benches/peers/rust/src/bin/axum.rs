@@ -67,8 +67,8 @@ async fn subscribe(mut socket: WebSocket, channel: Channel) {
                     return;
                 }
             }
-            received = socket.recv() => {
-                if !matches!(received, Some(Ok(_))) {
+            frame = socket.recv() => {
+                if !matches!(frame, Some(Ok(_))) {
                     return;
                 }
             }

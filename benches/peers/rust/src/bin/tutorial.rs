@@ -1,7 +1,7 @@
 //! The way that tutorials show: actix-web, a session of actix-ws for each WebSocket, and the stream of a broadcast
 //! channel as the body of each event stream.
 
-use std::{error::Error, net::Ipv4Addr};
+use std::{error::Error, net::Ipv4Addr, time::Duration};
 
 use actix_web::{
     App, Error as HttpError, HttpRequest, HttpResponse, HttpServer,
@@ -13,6 +13,9 @@ use fallcast_peers::{Answer, Arguments, Channel, Channels, LARGEST_MESSAGE, LIST
 use serde::Deserialize;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::BroadcastStream;
+
+/// Longer than any sample.
+const LONG: Duration = Duration::from_hours(1);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let Arguments { port, workers } = Arguments::parse()?;
@@ -27,6 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                 .route("/publish/{channel}", web::get().to(publisher))
         });
         let server = server.workers(workers).backlog(LISTEN_BACKLOG).tcp_nodelay(true).disable_signals();
+        // A client that is slow to ask again is not to be cut off within a sample.
+        let server = server.keep_alive(LONG).client_request_timeout(LONG);
         let server = server.bind((Ipv4Addr::LOCALHOST, port))?.run();
         println!("ready");
         Ok(server.await?)
