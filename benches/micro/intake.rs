@@ -33,7 +33,7 @@ fn run(criterion: &mut Criterion) {
                 let mut intake = Intake::new(size);
                 bencher.iter(|| {
                     intake.push(&bytes);
-                    let arrived = intake.next().expect("no rule is broken").expect("the frame is whole");
+                    let arrived = intake.pop().expect("no rule is broken").expect("the frame is whole");
                     assert_eq!(arrived.payload.len(), size);
                 });
             });

@@ -61,7 +61,7 @@ impl Stream for Gate {
             return Poll::Ready(None);
         }
         loop {
-            match self.intake.next() {
+            match self.intake.pop() {
                 Ok(Some(arrived)) => {
                     // A frame that never gets complete is no sign of life.
                     self.shared.heard_at_ms.set(self.worker.now_ms());

@@ -37,6 +37,7 @@ pub struct Intake {
 
 impl Intake {
     /// Returns an intake for messages of at most `max_message` bytes.
+    #[must_use]
     pub fn new(max_message: usize) -> Self {
         Self { buffer: BytesMut::new(), inspector: Inspector::new(max_message), fragments: BytesMut::new() }
     }
@@ -50,7 +51,7 @@ impl Intake {
     ///
     /// # Errors
     /// Returns the rule that was broken. Nothing counts after that.
-    pub fn next(&mut self) -> Result<Option<Arrived>, Violation> {
+    pub fn pop(&mut self) -> Result<Option<Arrived>, Violation> {
         while let Some(frame) = self.inspector.inspect(&self.buffer)? {
             if let Some(arrived) = self.take(frame) {
                 return Ok(Some(arrived));
@@ -60,6 +61,7 @@ impl Intake {
     }
 
     /// Whether nothing is half here, so that a new intake would do as well.
+    #[must_use]
     pub fn is_at_rest(&self) -> bool {
         self.buffer.is_empty() && self.inspector.message.is_none()
     }

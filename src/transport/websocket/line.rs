@@ -101,7 +101,7 @@ impl Line {
     /// Takes whole frames out of what has arrived, for as long as it may.
     fn work(&mut self, talk: &mut Talk) {
         while talk.may_take() {
-            match talk.intake.next() {
+            match talk.intake.pop() {
                 Ok(Some(arrived)) => {
                     self.heard_at_ms = self.voice.subscription.worker().now_ms();
                     self.take(arrived, talk);
