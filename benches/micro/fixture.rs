@@ -1,6 +1,9 @@
 //! What the benchmarks work on: a hub with one channel, payloads, and the framings by name.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use fallcast::{
@@ -26,9 +29,10 @@ pub fn size_name(size: usize) -> String {
     if size < 1024 { format!("{size} B") } else { format!("{} KiB", size / 1024) }
 }
 
-/// Text of this many bytes, in memory of its own as it is when it comes off a socket.
+/// Text of this many bytes, at most 128 KiB, in memory of its own as it is when it comes off a socket.
 pub fn payload(size: usize) -> Bytes {
-    b"0123456789abcdef".iter().copied().cycle().take(size).collect()
+    static TEXT: LazyLock<Vec<u8>> = LazyLock::new(|| b"0123456789abcdef".repeat(8192));
+    Bytes::copy_from_slice(&TEXT[..size])
 }
 
 /// A text message that has no number yet.

@@ -1,7 +1,6 @@
 //! One channel: its log, its presence, and the two signals that tell readers that there is something new.
 
 use std::{
-    hash::RandomState,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -15,9 +14,9 @@ use tokio::sync::watch;
 use super::{
     cursor::{After, Cursor, Epoch},
     event::{Gap, Transport},
-    keys::{self, KeyLimits, Keys, Known},
+    keys::{KeyLimits, Keys, Known},
     log::{Budget, Log, Retention},
-    message::{ChannelName, MemberId, Message, Publication, RESERVED_PREFIX},
+    message::{ChannelName, IdempotencyKey, MemberId, Message, Publication, RESERVED_PREFIX},
     presence::{Presence, PresenceLimits},
 };
 
@@ -59,6 +58,8 @@ pub struct Channel {
     subscribers: [AtomicUsize; Transport::ALL.len()],
     /// How many subscribers all channels have together.
     subscribers_of_hub: Arc<AtomicUsize>,
+    /// The bytes of all logs together.
+    budget: Arc<Budget>,
     /// When it was used last, in milliseconds since it was created; the clock on the wall may step.
     last_used_ms: AtomicU64,
     created: Instant,
@@ -114,7 +115,7 @@ impl Channel {
         keys: Keys,
         subscribers_of_hub: Arc<AtomicUsize>,
     ) -> Self {
-        let log = Log::new(limits.retention, budget);
+        let log = Log::new(limits.retention, Arc::clone(&budget));
         Self {
             name,
             epoch: log.epoch().clone(),
@@ -124,6 +125,7 @@ impl Channel {
             presence_version: watch::Sender::new(0),
             subscribers: Default::default(),
             subscribers_of_hub,
+            budget,
             last_used_ms: AtomicU64::new(0),
             created: Instant::now(),
             limits,
@@ -166,14 +168,8 @@ impl Channel {
         self.presence_version.subscribe()
     }
 
-    /// What a publication's key already stands for.
-    pub(super) fn find_key(
-        &self,
-        publication: &Publication,
-        hasher: &RandomState,
-    ) -> Option<Result<Published, PublishError>> {
-        let key = publication.key.as_ref()?;
-        let digest = keys::digest(publication, hasher);
+    /// What a key already stands for.
+    pub(super) fn find_key(&self, key: &IdempotencyKey, digest: u64) -> Option<Result<Published, PublishError>> {
         let known = self.lock_state().keys.find(key, digest)?;
         Some(self.known_result(&known))
     }
@@ -186,29 +182,26 @@ impl Channel {
     }
 
     // ANCHOR: publish
-    /// Appends a publication and wakes whoever waits for it.
+    /// Appends a publication and wakes whoever waits for it. Its key comes beside it, with the publication's digest.
     ///
     /// The key is looked up under the same lock, so of two concurrent duplicates the second finds the first.
     pub(super) fn append(
         &self,
         publication: Publication,
         publisher: Option<MemberId>,
-        hasher: &RandomState,
+        key: Option<(IdempotencyKey, u64)>,
     ) -> Result<Published, PublishError> {
-        let digest = publication.key.as_ref().map(|_| keys::digest(&publication, hasher));
         let mut state = self.lock_state();
-        let known = publication.key.as_ref().zip(digest).and_then(|(key, digest)| state.keys.find(key, digest));
-        match known {
-            Some(known) => return self.known_result(&known),
-            None if digest.is_some() && !state.keys.has_room(&self.limits.keys) => {
+        if let Some((key, digest)) = &key {
+            if let Some(known) = state.keys.find(key, *digest) {
+                return self.known_result(&known);
+            }
+            if !state.keys.has_room(&self.limits.keys) {
                 return Err(PublishError::KeysFull);
             }
-            None => {}
         }
-        let key = publication.key.clone();
-        let now = now_us();
-        let offset = state.log.append(publication, now, publisher);
-        if let Some((key, digest)) = key.zip(digest) {
+        let offset = state.log.append(publication, now_us(), publisher);
+        if let Some((key, digest)) = key {
             state.keys.remember(key, digest, offset, Instant::now());
         }
         drop(state);
@@ -257,11 +250,13 @@ impl Channel {
         (state.log.after(position).take(limit).cloned().collect(), state.log.start())
     }
 
-    /// Counts encoded copies of messages, given by offset and size, in the log's byte bound.
-    pub fn charge(&self, copies: impl Iterator<Item = (u64, usize)>) {
+    /// Counts encoded copies of messages, given by offset and size, in the log's byte bound. Returns the position before
+    /// the oldest message retained then.
+    pub fn charge(&self, copies: impl Iterator<Item = (u64, usize)>) -> u64 {
         let mut state = self.lock_state();
         copies.for_each(|(offset, bytes)| state.log.charge(offset, bytes));
         state.log.evict(now_us());
+        state.log.start()
     }
 
     /// Takes encoded copies that are gone off the log's byte bound.
@@ -279,7 +274,7 @@ impl Channel {
     /// Whether all logs together are over their bound, so that encoded copies have to give way.
     #[must_use]
     pub fn is_over_budget(&self) -> bool {
-        self.lock_state().log.is_over_budget()
+        self.budget.is_over()
     }
 
     pub(super) fn message_bytes(&self) -> usize {

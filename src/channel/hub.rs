@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     channel::{Channel, ChannelLimits, PublishError, Published},
-    keys::{KeyCount, Keys},
+    keys::{self, KeyCount, Keys},
     log::{Budget, MESSAGE_OVERHEAD},
     message::{ChannelName, ClientName, MemberId, Publication},
 };
@@ -119,18 +119,23 @@ impl Hub {
     /// # Errors
     /// Tells why nothing was appended.
     #[expect(clippy::unused_async, reason = "the engine of a cluster will be asked over a socket")]
-    pub async fn publish(&self, name: &ChannelName, publication: Publication) -> Result<Published, PublishError> {
+    pub async fn publish(&self, name: &ChannelName, mut publication: Publication) -> Result<Published, PublishError> {
         if name.is_reserved() {
             return Err(PublishError::Reserved);
         }
         let channel = self.channel(name).map_err(|ChannelsFull| PublishError::ChannelsFull)?;
-        // A repetition needs no room.
-        if let Some(result) = channel.find_key(&publication, &self.hasher) {
-            return result;
+        let weight = publication.data.len() + MESSAGE_OVERHEAD;
+        let digest = publication.key.as_ref().map(|_| keys::digest(&publication, &self.hasher));
+        let key = publication.key.take().zip(digest);
+        if self.budget.excess(weight) > 0 {
+            // A repetition needs no room.
+            if let Some(result) = key.as_ref().and_then(|(key, digest)| channel.find_key(key, *digest)) {
+                return result;
+            }
+            self.make_room(&channel, weight)?;
         }
-        self.make_room(&channel, publication.data.len() + MESSAGE_OVERHEAD)?;
         let publisher = publication.client.as_ref().map(|client| self.member(client));
-        channel.append(publication, publisher, &self.hasher)
+        channel.append(publication, publisher, key)
     }
     // ANCHOR_END: hub_publish
 
@@ -146,7 +151,7 @@ impl Hub {
         let Some(channel) = self.read_channel(name) else { return };
         if self.make_room(&channel, publication.data.len() + MESSAGE_OVERHEAD).is_ok() {
             // It fails for keys alone, and what the server tells has none.
-            let _ = channel.append(publication, None, &self.hasher);
+            let _ = channel.append(publication, None, None);
         }
     }
 

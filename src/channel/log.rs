@@ -72,6 +72,12 @@ impl Budget {
         self.limit
     }
 
+    /// Whether all logs together are over their bound, so that encoded copies have to give way.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.used() > self.limit
+    }
+
     fn give_back(&self, messages: usize, copies: usize) {
         self.messages.fetch_sub(messages, Ordering::Relaxed);
         self.copies.fetch_sub(copies, Ordering::Relaxed);
@@ -126,12 +132,6 @@ impl Log {
     #[must_use]
     pub const fn start(&self) -> u64 {
         self.first - 1
-    }
-
-    /// Whether all logs together are over their bound, so that encoded copies have to give way.
-    #[must_use]
-    pub fn is_over_budget(&self) -> bool {
-        self.budget.used() > self.budget.limit()
     }
 
     /// The bytes of the log's messages alone.

@@ -108,10 +108,8 @@ impl Ring {
             }
             let is_complete = messages.len() < BATCH;
             let copies: Vec<_> = messages.iter().map(|message| self.encode(segments, message)).collect();
-            if !copies.is_empty() {
-                self.channel.charge(copies.into_iter());
-            }
-            self.drop_surplus(segments);
+            let start = if copies.is_empty() { start } else { self.channel.charge(copies.into_iter()) };
+            self.drop_surplus(segments, start);
             if is_complete {
                 return;
             }
@@ -129,13 +127,13 @@ impl Ring {
 
     /// Drops surplus. Called now and then, for rings that nobody takes from.
     pub fn trim(&self) {
-        self.drop_surplus(&mut self.lock());
+        self.drop_surplus(&mut self.lock(), self.channel.start());
     }
 
-    /// Drops what the log has evicted, and every full segment while all logs together are over their bound: a copy can be
-    /// made again, a message cannot.
-    fn drop_surplus(&self, segments: &mut Segments) {
-        segments.drop_evicted(self.channel.start());
+    /// Drops what the log has evicted, which lies before `start`, and every full segment while all logs together are over
+    /// their bound: a copy can be made again, a message cannot.
+    fn drop_surplus(&self, segments: &mut Segments, start: u64) {
+        segments.drop_evicted(start);
         if self.channel.is_over_budget() {
             let dropped = segments.drop_full();
             self.channel.discharge(dropped.iter().flat_map(Segment::weights));

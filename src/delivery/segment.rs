@@ -109,6 +109,8 @@ impl Segment {
 
     pub fn seal(&mut self) {
         if let Stored::Open(bytes) = &mut self.bytes {
+            // It has grown by doubling, so almost half of it may be room that nobody will need.
+            bytes.shrink_to_fit();
             self.bytes = Stored::Sealed(std::mem::take(bytes).into());
         }
     }

@@ -8,26 +8,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 
-use crate::channel::{Data, Epoch, Event, Label, Message};
-
-/// The members of a `message` event but for `data`.
-#[derive(Serialize)]
-struct Head<'a> {
-    id: Id<'a>,
-    at: u64,
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    label: Option<&'a str>,
-    content_type: &'a str,
-}
-
-/// A cursor that borrows its epoch: encoding a message allocates nothing for it.
-struct Id<'a>(&'a Epoch, u64);
-
-impl Serialize for Id<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{}.{}", self.0.as_str(), self.1))
-    }
-}
+use crate::channel::{Data, Epoch, Event, Message};
 
 /// Appends `{"message":{…}}`.
 pub fn message_event(epoch: &Epoch, message: &Message, out: &mut Vec<u8>) {
@@ -38,19 +19,21 @@ pub fn message_event(epoch: &Epoch, message: &Message, out: &mut Vec<u8>) {
 
 /// Appends the inner object of a `message` event.
 pub fn message(epoch: &Epoch, message: &Message, out: &mut Vec<u8>) {
-    let head = Head {
-        id: Id(epoch, message.offset),
-        at: message.at_us,
-        label: message.label.as_ref().map(Label::as_str),
-        content_type: message.content_type.as_str(),
-    };
-    write(&head, out);
-    // The object is open again: JSON data are embedded as they are, byte for byte.
-    out.pop();
+    out.extend_from_slice(b"{\"id\":\"");
+    cursor(epoch, message.offset, out);
+    out.extend_from_slice(b"\",\"at\":");
+    write(&message.at_us, out);
+    if let Some(label) = &message.label {
+        out.extend_from_slice(b",\"type\":");
+        string(label.as_str(), out);
+    }
+    out.extend_from_slice(b",\"content_type\":");
+    string(message.content_type.as_str(), out);
     out.extend_from_slice(b",\"data\":");
     match &message.data {
+        // Embedded as they are, byte for byte.
         Data::Json(json) => out.extend_from_slice(json.as_bytes()),
-        Data::Text(text) => write(&**text, out),
+        Data::Text(text) => string(text, out),
         Data::Binary(bytes) => {
             out.push(b'"');
             base64(bytes, out);
@@ -89,6 +72,28 @@ pub fn base64(bytes: &[u8], out: &mut Vec<u8>) {
     // The space is exactly what the encoding needs, so this cannot fail.
     let written = STANDARD.encode_slice(bytes, &mut out[start..]).unwrap_or(0);
     out.truncate(start + written);
+}
+
+/// Appends a cursor as it is printed. It consists of letters, digits, hyphens and a dot, so it needs no escape anywhere.
+pub fn cursor(epoch: &Epoch, offset: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(epoch.as_str().as_bytes());
+    out.push(b'.');
+    write(&offset, out);
+}
+
+/// Appends a string. Most have nothing to escape, which is seen for many bytes at a time, and are copied as they are.
+fn string(text: &str, out: &mut Vec<u8>) {
+    if text.bytes().fold(false, |found, byte| found | must_be_escaped(byte)) {
+        return write(text, out);
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
+/// RFC 8259 §7: quotation mark, reverse solidus, and the control characters.
+const fn must_be_escaped(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 /// Serializing our own types into memory fails only if one of them is not JSON, which its tests would show.

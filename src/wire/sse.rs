@@ -12,7 +12,7 @@
 //! Nobody can smuggle a line in: ids are cursors, types are [`Label`](crate::channel::Label)s or our own names, and data
 //! are split at CR, LF and CRLF, so that each line of them is behind a `data: ` of its own.
 
-use std::{io::Write as _, time::Duration};
+use std::time::Duration;
 
 use crate::channel::{Cursor, Data, Epoch, Event, Hello, Message};
 
@@ -85,8 +85,9 @@ const fn cursor_of(event: &Event) -> Option<&Cursor> {
 }
 
 fn id(epoch: &Epoch, offset: u64, out: &mut Vec<u8>) {
-    // Writing to a vector cannot fail.
-    let _ = writeln!(out, "id: {}.{offset}", epoch.as_str());
+    out.extend_from_slice(b"id: ");
+    json::cursor(epoch, offset, out);
+    out.push(b'\n');
 }
 
 fn field(name: &'static str, value: &[u8], out: &mut Vec<u8>) {
@@ -101,7 +102,7 @@ fn field(name: &'static str, value: &[u8], out: &mut Vec<u8>) {
 fn data_lines(payload: &[u8], out: &mut Vec<u8>) {
     let mut rest = payload;
     loop {
-        let end = rest.iter().position(|&byte| byte == b'\n' || byte == b'\r');
+        let end = memchr::memchr2(b'\n', b'\r', rest);
         field("data", &rest[..end.unwrap_or(rest.len())], out);
         let Some(end) = end else { return };
         let crlf = rest[end..].starts_with(b"\r\n");

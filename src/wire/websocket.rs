@@ -74,19 +74,24 @@ pub fn frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
 
 /// Appends a text frame around what `payload` appends, so that the payload is not copied from elsewhere.
 pub fn text_frame(out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
-    // The length is known only afterwards. The longest head is reserved; a shorter one moves the payload forward.
+    // The length, and with it the head, is known only afterwards. There is room for the usual head; any other moves the
+    // payload once.
     let start = out.len();
-    out.extend_from_slice(&[0; MAX_HEAD]);
+    out.extend_from_slice(&[0; USUAL_HEAD]);
     payload(out);
-    let length = out.len() - start - MAX_HEAD;
-    let mut head_bytes = Vec::with_capacity(MAX_HEAD);
-    head(Opcode::Text, length, &mut head_bytes);
-    let unused = MAX_HEAD - head_bytes.len();
-    out[start + unused..start + MAX_HEAD].copy_from_slice(&head_bytes);
-    out.drain(start..start + unused);
+    let end = out.len();
+    head(Opcode::Text, end - start - USUAL_HEAD, out);
+    if out.len() - end == USUAL_HEAD {
+        out.copy_within(end.., start);
+        out.truncate(end);
+    } else {
+        let head = out.split_off(end);
+        out.splice(start..start + USUAL_HEAD, head);
+    }
 }
 
-const MAX_HEAD: usize = 10;
+/// The size of a head for 126 to 65,535 bytes, as most events have.
+const USUAL_HEAD: usize = 4;
 
 /// Appends a complete frame as a client sends it, masked (RFC 6455 §5.3).
 pub fn masked_frame(opcode: Opcode, mask: [u8; 4], payload: &[u8], out: &mut Vec<u8>) {
@@ -280,8 +285,15 @@ fn read_length(short: u8, rest: &[u8]) -> Result<Option<(u64, usize)>, BadHead> 
 
 /// Masks or unmasks bytes (RFC 6455 §5.3) whose first has the number `position` in the payload.
 pub fn apply_mask(mask: [u8; 4], position: usize, bytes: &mut [u8]) {
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte ^= mask[(position + index) & 3];
+    let mut mask = mask;
+    mask.rotate_left(position & 3);
+    // Whole words, of which the compiler takes several at a time.
+    let (words, rest) = bytes.as_chunks_mut::<4>();
+    for word in words {
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(mask)).to_ne_bytes();
+    }
+    for (byte, mask) in rest.iter_mut().zip(mask) {
+        *byte ^= mask;
     }
 }
 
@@ -374,6 +386,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_text_frame_of_any_length_has_the_head_of_that_length() {
+        for length in [0, 1, 125, 126, 1000, 65_535, 65_536, 70_000] {
+            let (payload, mut out) = (vec![b'x'; length], b"before".to_vec());
+            text_frame(&mut out, |out| out.extend_from_slice(&payload));
+            assert_eq!(out, [b"before", &*framed(Opcode::Text, &payload)].concat(), "{length}");
+        }
+    }
+
     proptest! {
         /// Encoder and decoder together: a sent frame, masked as a client would, is read back.
         #[test]
@@ -385,6 +406,21 @@ mod tests {
             prop_assert_eq!((read.payload, read.size, read.mask), (payload.len() as u64, head + 4, mask));
             apply_mask(mask, 0, &mut bytes[head + 4..]);
             prop_assert_eq!(&bytes[head + 4..], &payload[..]);
+        }
+
+        /// RFC 6455 §5.3: byte i of the payload is combined with byte i modulo 4 of the mask.
+        #[test]
+        fn a_mask_goes_on_over_pieces_of_any_size(
+            payload in prop::collection::vec(any::<u8>(), 0..100),
+            mask: [u8; 4],
+            cut in 0_usize..100,
+        ) {
+            let expected: Vec<u8> = payload.iter().enumerate().map(|(i, byte)| byte ^ mask[i % 4]).collect();
+            let mut masked = payload;
+            let cut = cut.min(masked.len());
+            apply_mask(mask, 0, &mut masked[..cut]);
+            apply_mask(mask, cut, &mut masked[cut..]);
+            prop_assert_eq!(masked, expected);
         }
 
         #[test]

@@ -21,6 +21,7 @@ pub struct Arrived {
 
 impl Arrived {
     /// Whether nothing counts after it (RFC 6455 §5.5.1).
+    #[must_use]
     pub fn is_last(&self) -> bool {
         self.opcode == Opcode::Close
     }
