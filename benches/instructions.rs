@@ -4,7 +4,7 @@
 //! can't run there.
 
 // Cargo sets `cfg(test)` for every benchmark. Without a harness the unit tests are there, but nothing calls them;
-// `micro_parts.rs` does.
+// `instructions_parts.rs` does.
 #[cfg(target_os = "linux")]
 #[cfg_attr(test, allow(unused_imports, dead_code, reason = "see above"))]
 #[path = "instructions/mod.rs"]

@@ -1,12 +1,7 @@
-//! Runs the unit tests of the parts of `micro` and `instructions`: what they read and what they print.
+//! Runs the unit tests of the parts of `micro`: what it reads and what it prints.
 //!
 //! A bench target with a `main` of its own has no test harness, so this file gives the same modules one.
 
 #[allow(dead_code, reason = "the tests use the parts, not the program made of them")]
 #[path = "micro/mod.rs"]
 mod micro;
-
-#[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "the tests use the parts, not the program made of them")]
-#[path = "instructions/mod.rs"]
-mod instructions;

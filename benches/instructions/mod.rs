@@ -7,7 +7,7 @@
 mod audience;
 mod callgrind;
 #[path = "../micro/fixture.rs"]
-#[allow(dead_code, reason = "payload sizes are named by `micro` alone")]
+#[allow(dead_code, reason = "`micro` works on more of it")]
 mod fixture;
 #[path = "../fanout/machine.rs"]
 #[allow(dead_code, reason = "cores are chosen, and the parts are tested, by `fanout` alone")]

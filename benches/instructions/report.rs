@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{
     Result,
+    fixture::size_name,
     machine::Description,
     path::{Count, Path},
 };
@@ -38,21 +39,11 @@ impl Report {
 
     /// The counts as a Markdown table.
     pub fn table(&self) -> String {
-        let mut out = "| for each message | payload | instructions (min–max) |\n| --- | ---: | ---: |\n".to_owned();
-        for count in &self.counts {
-            let (low, high) = count.range();
-            let (title, size) = (count.path.title(), count.size);
-            out += &format!(
-                "| {title} | {size} B | **{}** ({}–{}) |\n",
-                grouped(count.median()),
-                grouped(low),
-                grouped(high)
-            );
-        }
-        if let Some(more) = self.one_more_subscriber() {
-            out += &format!("| … of which for each further subscription | 64 B | **{}** |\n", grouped(more));
-        }
-        out
+        let rows: String = self.counts.iter().map(line).collect();
+        let more = self.one_more_subscriber().map(grouped);
+        let more = more.map(|more| format!("| … of which for each further subscription | 64 B | **{more}** |\n"));
+        let more = more.unwrap_or_default();
+        format!("| for each message | payload | instructions (min–max) |\n| --- | ---: | ---: |\n{rows}{more}")
     }
 
     fn one_more_subscriber(&self) -> Option<f64> {
@@ -65,6 +56,13 @@ impl Report {
         fs::create_dir_all(FilePath::new(FILE).with_file_name(""))?;
         Ok(fs::write(FILE, serde_json::to_string_pretty(self)? + "\n")?)
     }
+}
+
+fn line(count: &Count) -> String {
+    let (low, high) = count.range();
+    let (title, size) = (count.path.title(), size_name(count.size));
+    let [median, low, high] = [count.median(), low, high].map(grouped);
+    format!("| {title} | {size} | **{median}** ({low}–{high}) |\n")
 }
 
 /// A whole number with commas between its thousands.

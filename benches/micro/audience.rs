@@ -44,8 +44,8 @@ impl Audience {
     /// The first subscriber waits for the worker's pump to hear of it. The others are asked at once; waking their tasks
     /// is the framework's business.
     pub async fn hear(&mut self) -> usize {
-        let next = self.first.next().await;
-        let mut heard = usize::from(bytes_of(next).is_some()) + take_what_is_there(&mut self.first);
+        expect_bytes(self.first.next().await);
+        let mut heard = 1 + take_what_is_there(&mut self.first);
         for subscription in &mut self.others {
             heard += take_what_is_there(subscription);
         }
@@ -58,16 +58,14 @@ fn take_what_is_there(subscription: &mut Subscription) -> usize {
     let mut context = Context::from_waker(Waker::noop());
     let mut heard = 0;
     while let Poll::Ready(next) = Pin::new(&mut *subscription).poll_next(&mut context) {
-        heard += usize::from(bytes_of(next).is_some());
+        expect_bytes(next);
+        heard += 1;
     }
     heard
 }
 
-fn bytes_of(next: Option<Next>) -> Option<Bytes> {
-    match next {
-        Some(Next::Bytes(bytes)) => Some(bytes),
-        other => panic!("nothing but messages was published, but there is {other:?}"),
-    }
+fn expect_bytes(next: Option<Next>) {
+    assert!(matches!(next, Some(Next::Bytes(_))), "nothing but messages was published, but there is {next:?}");
 }
 
 /// This thread's worker. Nothing falls due on it while it is measured.

@@ -23,7 +23,7 @@ pub struct Report {
 
 #[derive(Serialize)]
 struct Group {
-    group: &'static str,
+    name: &'static str,
     question: &'static str,
     benchmarks: Vec<Row>,
 }
@@ -54,9 +54,12 @@ enum Work {
 /// `benchmark.json`
 #[derive(Deserialize)]
 struct Id {
-    group_id: String,
-    function_id: Option<String>,
-    value_str: Option<String>,
+    #[serde(rename = "group_id")]
+    group: String,
+    #[serde(rename = "function_id")]
+    function: Option<String>,
+    #[serde(rename = "value_str")]
+    value: Option<String>,
     throughput: Option<Work>,
 }
 
@@ -96,12 +99,12 @@ pub fn conclude(started: SystemTime) -> Result<()> {
     if groups.iter().all(|group| group.benchmarks.is_empty()) {
         return Ok(());
     }
-    print!("{}", table(&groups));
+    print!("{}", tables(&groups));
     if env::var(KEEP).as_deref() != Ok("write") {
         return Ok(());
     }
     if let Some(missing) = groups.iter().find(|group| group.benchmarks.is_empty()) {
-        return Err(format!("nothing of {:?} was measured; only a run of everything is kept", missing.group).into());
+        return Err(format!("nothing of {:?} was measured; only a run of everything is kept", missing.name).into());
     }
     let report = Report {
         version: 1,
@@ -138,7 +141,7 @@ fn gather(results: &Path, started: SystemTime) -> Result<Vec<Group>> {
     let mut take = |group: &str| rows.extract_if(.., |(of, _)| of == group).map(|(_, row)| row).collect();
     Ok(super::TOPICS
         .iter()
-        .map(|topic| Group { group: topic.group, question: topic.question, benchmarks: take(topic.group) })
+        .map(|topic| Group { name: topic.group, question: topic.question, benchmarks: take(topic.group) })
         .collect())
 }
 
@@ -166,12 +169,12 @@ fn read(folder: &Path) -> Result<(String, Row)> {
 
 /// The group and the row of one benchmark, from its three files.
 fn row(benchmark: &str, estimates: &str, sample: &str) -> Result<(String, Row)> {
-    let Id { group_id, function_id, value_str, throughput } = serde_json::from_str(benchmark)?;
+    let Id { group, function, value, throughput } = serde_json::from_str(benchmark)?;
     let Estimate { confidence_interval, point_estimate } = serde_json::from_str::<Estimates>(estimates)?.median;
     let Sample { iters, times } = serde_json::from_str(sample)?;
     let row = Row {
-        benchmark: function_id.unwrap_or_default(),
-        input: value_str,
+        benchmark: function.unwrap_or_default(),
+        input: value,
         work: throughput,
         median_ns: point_estimate,
         low_ns: confidence_interval.lower_bound,
@@ -179,24 +182,27 @@ fn row(benchmark: &str, estimates: &str, sample: &str) -> Result<(String, Row)> 
         confidence: confidence_interval.confidence_level,
         samples_ns: times.iter().zip(&iters).map(|(time, count)| time / count).collect(),
     };
-    Ok((group_id, row))
+    Ok((group, row))
 }
 
-/// The results as Markdown: the question, and a table that answers it.
-fn table(groups: &[Group]) -> String {
-    let mut out = String::new();
-    for Group { group, question, benchmarks } in groups.iter().filter(|group| !group.benchmarks.is_empty()) {
-        out += &format!("\n**{group}.** {question}\n\n");
-        out += "| what | of | time (95 % interval) | throughput |\n| --- | ---: | ---: | ---: |\n";
-        for row in benchmarks {
-            let input = row.input.as_deref().unwrap_or("–");
-            let (low, high) = (duration(row.low_ns), duration(row.high_ns));
-            let median = duration(row.median_ns);
-            let rate = row.work.map_or_else(|| "–".to_owned(), |work| rate(work, row.median_ns));
-            out += &format!("| {} | {input} | **{median}** ({low}–{high}) | {rate} |\n", row.benchmark);
-        }
-    }
-    out
+/// The results as Markdown: each question, and a table that answers it.
+fn tables(groups: &[Group]) -> String {
+    groups.iter().filter(|group| !group.benchmarks.is_empty()).map(table).collect()
+}
+
+fn table(Group { name, question, benchmarks }: &Group) -> String {
+    let rows: String = benchmarks.iter().map(line).collect();
+    format!(
+        "\n**{name}.** {question}\n\n\
+         | what | of | time (95 % interval) | throughput |\n| --- | ---: | ---: | ---: |\n{rows}"
+    )
+}
+
+fn line(row: &Row) -> String {
+    let input = row.input.as_deref().unwrap_or("–");
+    let [median, low, high] = [row.median_ns, row.low_ns, row.high_ns].map(duration);
+    let rate = row.work.map_or_else(|| "–".to_owned(), |work| rate(work, row.median_ns));
+    format!("| {} | {input} | **{median}** ({low}–{high}) | {rate} |\n", row.benchmark)
 }
 
 /// Three digits and a unit.
@@ -261,13 +267,13 @@ mod tests {
     #[test]
     fn the_table_shows_question_times_and_throughput() {
         let groups = [
-            Group { group: "encode", question: "How much?", benchmarks: vec![example().1] },
-            Group { group: "append", question: "Not measured", benchmarks: vec![] },
+            Group { name: "encode", question: "How much?", benchmarks: vec![example().1] },
+            Group { name: "append", question: "Not measured", benchmarks: vec![] },
         ];
         let expected = "\n**encode.** How much?\n\n\
                         | what | of | time (95 % interval) | throughput |\n| --- | ---: | ---: | ---: |\n\
                         | SSE raw | 1 KiB | **250 ns** (240 ns–260 ns) | 4.10 GB/s |\n";
-        assert_eq!(table(&groups), expected);
+        assert_eq!(tables(&groups), expected);
     }
 
     #[test]
@@ -289,10 +295,10 @@ mod tests {
         }
         let rows = |started| {
             let groups = gather(&folder, started).expect("well-formed files");
-            groups.into_iter().map(|of| (of.group, of.benchmarks.len())).filter(|&(_, rows)| rows > 0).collect()
+            groups.into_iter().map(|of| (of.name, of.benchmarks.len())).filter(|&(_, rows)| rows > 0).collect()
         };
         let (fresh, stale): (Vec<_>, Vec<_>) =
-            (rows(SystemTime::UNIX_EPOCH), rows(SystemTime::now() + std::time::Duration::from_secs(60)));
+            (rows(SystemTime::UNIX_EPOCH), rows(SystemTime::now() + std::time::Duration::from_mins(1)));
         assert_eq!((fresh, stale), (vec![("encode", 1)], vec![]));
         fs::remove_dir_all(&folder).expect("the folder is there");
     }
