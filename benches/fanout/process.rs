@@ -15,22 +15,25 @@ pub struct CpuTime(BTreeMap<u32, u64>);
 
 impl CpuTime {
     pub fn of(process: u32) -> Result<Self> {
-        Self::of_all(family(process)?)
+        let mut threads = Self::of_one(process)?;
+        for child in descendants(process)? {
+            // A child that ends between the listing and the reading is left out.
+            threads.0.extend(Self::of_one(child).map(|threads| threads.0).unwrap_or_default());
+        }
+        Ok(threads)
     }
 
     /// Of this process alone: the servers are its children.
     pub fn of_this_process() -> Result<Self> {
-        Self::of_all(vec![std::process::id()])
+        Self::of_one(std::process::id())
     }
 
-    fn of_all(processes: Vec<u32>) -> Result<Self> {
+    fn of_one(process: u32) -> Result<Self> {
         let mut threads = BTreeMap::new();
-        for process in processes {
-            for (thread, folder) in tasks(process)? {
-                // A thread that ends between the listing and the reading is left out, like one that has ended before.
-                if let Ok(statistics) = fs::read_to_string(folder.join("schedstat")) {
-                    threads.insert(thread, on_cpu(&statistics)?);
-                }
+        for (thread, folder) in tasks(process)? {
+            // A thread that ends between the listing and the reading is left out, like one that has ended before.
+            if let Ok(statistics) = fs::read_to_string(folder.join("schedstat")) {
+                threads.insert(thread, on_cpu(&statistics)?);
             }
         }
         Ok(Self(threads))
@@ -50,7 +53,9 @@ fn on_cpu(schedstat: &str) -> Result<u64> {
 
 /// Memory of a server in bytes, pages that are shared counted in proportion (PSS).
 pub fn memory(process: u32) -> Result<f64> {
-    family(process)?.into_iter().map(memory_of_one).sum()
+    // As above, a child may have ended by now.
+    let children: f64 = descendants(process)?.into_iter().filter_map(|child| memory_of_one(child).ok()).sum();
+    Ok(memory_of_one(process)? + children)
 }
 
 fn memory_of_one(process: u32) -> Result<f64> {
@@ -63,26 +68,30 @@ fn memory_of_one(process: u32) -> Result<f64> {
 
 /// Ends a server at once.
 pub fn kill(process: u32) {
-    let members = family(process).unwrap_or_default();
-    for member in members.into_iter().filter_map(|member| Pid::from_raw(member.try_into().ok()?)) {
+    let children = descendants(process).unwrap_or_default();
+    for member in children.into_iter().chain([process]).filter_map(|member| Pid::from_raw(member.try_into().ok()?)) {
         // It fails only if the process has ended before, which is what this is for.
         let _ = kill_process(member, Signal::KILL);
     }
 }
 
-/// A process and its descendants that still run.
-fn family(process: u32) -> Result<Vec<u32>> {
-    let mut members = vec![process];
+/// All children of a process, their children, and so on.
+fn descendants(process: u32) -> Result<Vec<u32>> {
+    let mut found = children(process)?;
     let mut next = 0;
-    while let Some(&member) = members.get(next) {
+    while let Some(&child) = found.get(next) {
+        found.extend(children(child).unwrap_or_default());
         next += 1;
-        for (_, folder) in tasks(member)? {
-            let children = fs::read_to_string(folder.join("children")).unwrap_or_default();
-            let children = children.split_whitespace().filter_map(|child| child.parse().ok());
-            members.extend(children.filter(|&child| tasks(child).is_ok_and(|tasks| !tasks.is_empty())));
-        }
     }
-    Ok(members)
+    Ok(found)
+}
+
+fn children(process: u32) -> Result<Vec<u32>> {
+    let tasks = tasks(process)?.into_iter();
+    let lists = tasks.map(|(_, folder)| fs::read_to_string(folder.join("children")).unwrap_or_default());
+    Ok(lists
+        .flat_map(|list| list.split_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<_>>())
+        .collect())
 }
 
 /// The threads of a process, and their folders.
@@ -119,8 +128,8 @@ mod tests {
     #[test]
     fn children_belong_to_a_process() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("a child");
-        let members = family(std::process::id()).expect("a family");
+        let found = descendants(std::process::id()).expect("readable tasks");
         child.kill().and_then(|()| child.wait().map(drop)).expect("the end of the child");
-        assert!(members.contains(&child.id()), "{members:?}");
+        assert!(found.contains(&child.id()), "{found:?}");
     }
 }

@@ -22,10 +22,8 @@ function publish(channel, text) {
   server.publish(channel, text, false);
   last += 1;
   const event = `id: ${last}\ndata: ${text}\n\n`;
-  for (const stream of streamsOf(channel)) {
-    stream.write(event);
-    stream.flush();
-  }
+  // Bun flushes a stream by itself, once for all that was written in a turn.
+  for (const stream of streamsOf(channel)) stream.write(event);
 }
 
 /** @param {string} channel @param {AbortSignal} signal */

@@ -30,8 +30,8 @@ pub const DIRECT: &str = "fallcast-direct";
 pub const STREAMING: &str = "fallcast-streaming";
 
 /// The order of rows. Who isn't named here comes last.
-const ORDER: [&str; 11] =
-    [LIMIT, DIRECT, STREAMING, "uwebsockets", "bun", "nchan", "nchan-single", "axum", "tutorial", "node", "socket.io"];
+const ORDER: [&str; 10] =
+    [LIMIT, DIRECT, STREAMING, "uwebsockets", "bun", "nchan", "axum", "tutorial", "node", "socket.io"];
 
 /// A server to measure.
 pub struct Contender {

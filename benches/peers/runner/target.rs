@@ -42,7 +42,6 @@ use Bound::{AtLeast, AtMost};
 
 const BUN: &str = "bun";
 const NCHAN: &str = "nchan";
-const NCHAN_SINGLE: &str = "nchan-single";
 const NODE: &str = "node";
 const SOCKET_IO: &str = "socket.io";
 const UWEBSOCKETS: &str = "uwebsockets";
@@ -75,10 +74,10 @@ const LINES: [Line; 54] = [
     (STREAMING, Sse, 1_000, 64, DeliveriesPerSecond, AtLeast(30.0), Some(NCHAN)),
     (DIRECT, LongPoll, 1_000, 64, CpuNsPerDelivery, AtMost(1.0), Some(LIMIT)),
     (DIRECT, LongPoll, 1_000, 64, CpuNsPerDelivery, AtMost(0.5), Some(NCHAN)),
-    (DIRECT, LongPoll, 1_000, 64, DeliveriesPerSecond, AtLeast(15.0), Some(NCHAN_SINGLE)),
+    (DIRECT, LongPoll, 1_000, 64, DeliveriesPerSecond, AtLeast(15.0), Some(NCHAN)),
     (DIRECT, LongPoll, 1_000, 64, BytesPerDelivery, AtMost(0.5), Some(NCHAN)),
     (STREAMING, LongPoll, 1_000, 64, CpuNsPerDelivery, AtMost(0.6), Some(SOCKET_IO)),
-    (STREAMING, LongPoll, 1_000, 64, DeliveriesPerSecond, AtLeast(10.0), Some(NCHAN_SINGLE)),
+    (STREAMING, LongPoll, 1_000, 64, DeliveriesPerSecond, AtLeast(10.0), Some(NCHAN)),
     (DIRECT, WebSocket, 10_000, 64, CpuNsPerDelivery, AtMost(1.35), Some(LIMIT)),
     (DIRECT, Sse, 10_000, 64, CpuNsPerDelivery, AtMost(1.35), Some(LIMIT)),
     (DIRECT, LongPoll, 10_000, 64, CpuNsPerDelivery, AtMost(1.35), Some(LIMIT)),

@@ -143,7 +143,7 @@ async function nchanPolls(address, agent, inbox) {
   inbox.accept();
   for (let cursor = headers; !inbox.closed; ) {
     const answer = await ask(address, agent, { headers: cursor });
-    for (const message of answer.body.split("\n")) if (message !== "") inbox.put(message);
+    inbox.put(answer.body);
     cursor = cursorOf(answer);
   }
 }
