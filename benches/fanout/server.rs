@@ -58,7 +58,7 @@ impl Server {
     pub fn fallcast(program: Option<&Path>, options: &[&str], cores: &Cores) -> Result<Self> {
         let mut command = Command::new(program.unwrap_or(env!("CARGO_BIN_EXE_fallcast").as_ref()));
         command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--lab-port", "0", "--workers", "1"]);
-        command.args(["--heartbeat", "1h", "--poll-hold", "1h", "--log-level", "warn"]);
+        command.args(["--heartbeat", "1h", "--poll-hold", "1h", "--presence-grace", "2h", "--log-level", "warn"]);
         Self::start(command.args(options), cores, address_in)
     }
 
