@@ -101,7 +101,8 @@ impl Run<'_> {
     /// Nothing at all could be measured.
     pub fn begin(&self, audience: &mut dyn Audience) -> Result<Outcome, RunError> {
         let cells = self.plan.cells()?;
-        let orders = self.plan.order(cells.len());
+        // A search has no rounds.
+        let orders = if self.bound.is_none() { self.plan.order(cells.len()) } else { Vec::new() };
         let began = Instant::now();
         let at = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         let cores = self.plan.pin.then(Cores::choose).flatten();
@@ -124,7 +125,6 @@ impl Run<'_> {
             _ => {}
         }
         report.made.interrupted = !matches!(outcome, Ok(ControlFlow::Continue(())));
-        report.cells.retain(|cell| !cell.rounds.is_empty() || !report.made.interrupted);
         report.complete();
         Ok(Outcome { report, fault: outcome.err() })
     }
@@ -146,7 +146,7 @@ impl Run<'_> {
         let plan = self.plan;
         Settings {
             seed: plan.seed,
-            rounds: plan.rounds,
+            rounds: u32::try_from(orders.len()).unwrap_or(u32::MAX),
             warm_up_s: plan.warm_up.as_secs_f64(),
             duration_s: plan.duration.as_secs_f64(),
             loop_: plan.loop_,

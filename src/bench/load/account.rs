@@ -72,7 +72,10 @@ impl Account {
         }
         match self.ledger.enter(stamp.sequence) {
             Arrival::InOrder => {}
-            Arrival::Reordered => books.tally.reordered += 1,
+            Arrival::Reordered => {
+                let later = self.ledger.highest().unwrap_or(stamp.sequence);
+                books.tally.reordered += u64::from(books.flights.has_order(stamp.sequence, later));
+            }
             Arrival::Repeated => {
                 books.tally.repeated += 1;
                 self.repeated += 1;
@@ -124,7 +127,7 @@ mod tests {
         let (mut account, mut flights) = (Account::default(), Flights::default());
         account.begin(5);
         flights.begin(5, 1);
-        (0..3).for_each(|_| flights.publish());
+        (0..3).for_each(|_| flights.publish(0, true));
         (account, Tally::new(Duration::from_secs(1)), flights)
     }
 

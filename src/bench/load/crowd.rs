@@ -173,13 +173,14 @@ impl Crowd {
         while !watch.is_ended && !schedule.is_over(self.shared.now_ns) {
             self.turn(watch.next_ns, Some(&mut schedule))?;
             self.cut_if_due(&mut schedule)?;
-            watch.look(&self.shared)?;
+            watch.look(&self.shared);
+            watch.give_up_if(schedule.is_blocked(), &self.shared)?;
         }
         self.shared.tally.published_for = start.elapsed();
         while !watch.is_ended && !self.is_quiet() && !watch.is_hopeless(&self.shared, phase.patience) {
             self.turn(watch.next_ns, None)?;
             self.cut_if_due(&mut schedule)?;
-            watch.look(&self.shared)?;
+            watch.look(&self.shared);
         }
         let until_ns = self.shared.look_at_clock() + nanoseconds(LINGER);
         let took = start.elapsed();
@@ -295,21 +296,26 @@ impl<'a, 'b> Watch<'a, 'b> {
         Self { look, next_ns: start_ns, is_ended: false, progress: (start_ns, 0) }
     }
 
-    fn look(&mut self, shared: &Shared) -> Result<(), LoadError> {
+    fn look(&mut self, shared: &Shared) {
         let tally = &shared.tally;
         let happened = tally.messages + tally.deliveries + tally.repeated;
         if happened != self.progress.1 {
             self.progress = (shared.now_ns, happened);
         }
         if shared.now_ns < self.next_ns {
-            return Ok(());
+            return;
         }
         self.next_ns = shared.now_ns + nanoseconds(LOOK_EVERY);
         let elapsed = Duration::from_nanos(shared.now_ns - shared.start_ns);
         let glance = Glance { elapsed, tally, in_flight: shared.flights.in_flight() };
         self.is_ended |= (self.look)(&glance).is_break();
-        if self.silence_ns(shared) > nanoseconds(LONGEST_SILENCE) && tally.messages == 0 {
-            return Err(LoadError::Silence { waited: LONGEST_SILENCE, state: "nothing could be published".to_owned() });
+    }
+
+    /// A server that takes no publications any more cannot be measured.
+    fn give_up_if(&self, is_blocked: bool, shared: &Shared) -> Result<(), LoadError> {
+        if is_blocked && self.silence_ns(shared) > nanoseconds(LONGEST_SILENCE) {
+            let state = format!("the server answers no publications; it has {} messages", shared.tally.messages);
+            return Err(LoadError::Silence { waited: LONGEST_SILENCE, state });
         }
         Ok(())
     }

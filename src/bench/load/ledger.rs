@@ -43,6 +43,12 @@ impl Ledger {
         }
     }
 
+    /// The highest number that has arrived, if one has.
+    #[must_use]
+    pub fn highest(&self) -> Option<u64> {
+        self.next.checked_sub(1)
+    }
+
     fn enter_late(&mut self, sequence: u64) -> Arrival {
         let position = self.missing.partition_point(|range| range.end <= sequence);
         let Some(range) = self.missing.get_mut(position).filter(|range| range.contains(&sequence)) else {

@@ -32,6 +32,8 @@ pub struct Publisher {
     opening: usize,
     message: Vec<u8>,
     request: Vec<u8>,
+    /// The numbers of messages that were answered since somebody asked.
+    answered: Vec<u64>,
 }
 
 /// A connection on which messages are published.
@@ -40,6 +42,8 @@ struct Line {
     connection: Option<Connection>,
     decoder: Decoder,
     state: State,
+    /// The number of the message whose answer is awaited.
+    sequence: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +65,7 @@ impl Publisher {
             opening: 0,
             message: Vec::new(),
             request: Vec::new(),
+            answered: Vec::new(),
         }
     }
 
@@ -77,7 +82,7 @@ impl Publisher {
                 Way::Connection { .. } => Form::WebSocket,
             };
             let decoder = Decoder::new(form, CursorIn::Nothing);
-            self.lines.push(Line { connection: None, decoder, state: State::Opening });
+            self.lines.push(Line { connection: None, decoder, state: State::Opening, sequence: 0 });
             self.connect(self.lines.len() - 1, registry, traffic)?;
         }
         Ok(())
@@ -127,7 +132,9 @@ impl Publisher {
             }
             return Ok(false);
         };
-        let Line { connection: Some(connection), state, .. } = &mut self.lines[number] else { return Ok(false) };
+        let Line { connection: Some(connection), state, sequence, .. } = &mut self.lines[number] else {
+            return Ok(false);
+        };
         self.message.clear();
         payload.write(stamp, &mut self.message);
         let traffic = &mut tally.publishers;
@@ -137,7 +144,7 @@ impl Publisher {
                 pattern.write(&self.message, &mut self.request);
                 traffic.requests += 1;
                 traffic.request_bytes += self.request.len() as u64;
-                *state = State::Busy;
+                (*state, *sequence) = (State::Busy, stamp.sequence);
                 connection.write(&self.request, traffic)
             }
             Way::Connection { frame, .. } => {
@@ -177,8 +184,11 @@ impl Publisher {
 
     /// Does what can be done now that a connection is ready.
     pub fn ready(&mut self, number: usize, event: &Event, shared: &mut Shared) -> io::Result<()> {
-        let Shared { buffer, registry, tally, .. } = shared;
+        let Shared { buffer, tally, .. } = shared;
         let outcome = self.attend(number, event, buffer, tally);
+        let now_ns = shared.clock.now_ns();
+        self.answered.drain(..).for_each(|sequence| shared.flights.accept(sequence, now_ns));
+        let Shared { registry, tally, .. } = shared;
         match outcome {
             Ok(true) => Ok(()),
             Ok(false) => self.connect_again(number, registry, tally),
@@ -220,6 +230,9 @@ impl Publisher {
             };
             let mut news = News::default();
             let outcome = line.decoder.feed(&buffer[..length], &mut |heard| news.hear(&heard, traffic));
+            if news.is_answered {
+                self.answered.push(line.sequence);
+            }
             if news.is_upgraded || (news.is_answered && !news.closes) {
                 self.set_free(number);
             }

@@ -88,12 +88,17 @@ impl Schedule {
             shared.tally.lag.saturating_record(shared.now_ns - due_ns);
             self.last_ns = Some(shared.now_ns);
             shared.tally.messages += 1;
-            shared.flights.publish();
+            shared.flights.publish(shared.now_ns, !publisher.is_answered());
             shared.next += 1;
             self.published += 1;
         }
         let Shared { registry, tally, .. } = shared;
         Ok(publisher.flush(registry, tally)?)
+    }
+
+    /// Whether the next message is due, but cannot be published.
+    pub fn is_blocked(&self) -> bool {
+        self.is_blocked
     }
 
     /// What could not be published may be tried again.

@@ -26,7 +26,7 @@ pub struct Tally {
     pub lost: u64,
     /// Messages that arrived at a subscriber that had them.
     pub repeated: u64,
-    /// Messages that arrived behind a later one.
+    /// Messages that arrived behind one that was published when the server had them already.
     pub reordered: u64,
     /// What began like a message and was none.
     pub damaged: u64,

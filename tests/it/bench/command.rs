@@ -139,12 +139,13 @@ async fn a_run_that_is_interrupted_reports_what_is_complete() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_frozen_server_is_seen_by_every_message_that_was_due_meanwhile() {
-    let options = ["--rounds", "1", "--transports", "websocket", "--rate", "100", "--freeze", "600ms"];
-    let ended = bench(&[&options[..], &["--duration", "1500ms", "--json", "--quiet"]].concat()).await;
+    let whole = ["bench", "--subscribers", "3", "--rate", "100", "--duration", "1500ms", "--freeze", "600ms"];
+    let options = ["--rounds", "1", "--transports", "websocket", "--warm-up", "100ms", "--no-pin", "--json", "--quiet"];
+    let ended = run(&[&whole[..], &options].concat(), b"").await;
     check_success(&ended);
     let report = read(&ended.output.join("\n"));
     let round = &report.cells[0].rounds[0];
-    assert_eq!((round.messages, round.lost), (150, 0));
+    assert_eq!((round.messages, round.lost, round.reordered), (150, 0, 0));
     assert_eq!(round.freeze.map(|freeze| (freeze.at_ms, freeze.for_ms)), Some((450, 600)));
     // Sixty messages were due while the server stood still, and a third of them in its first third.
     let latency = round.latency.decode().expect("a histogram");
