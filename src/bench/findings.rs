@@ -1,7 +1,7 @@
 //! What the figures say, and what they do not, in sentences. Nothing is said that the rounds do not carry.
 
 use super::{
-    metric::{Metric, exact},
+    metric::{Metric, exact, total},
     report::{Cell, Finding, Loop, Report},
     statistics::{FEWEST, Ratio},
     words::{self, COUNT, TIME},
@@ -52,7 +52,7 @@ pub fn name(report: &Report, cell: &Cell) -> String {
 
 fn completeness(report: &Report) -> Finding {
     let rounds = || report.cells.iter().flat_map(Cell::valid_rounds);
-    let sum = |count: fn(&super::report::Round) -> u64| rounds().map(count).sum::<u64>();
+    let sum = |count: fn(&super::report::Round) -> u64| total(rounds().map(count));
     let n = sum(|round| round.n);
     let faults: Vec<String> = [
         (sum(|round| round.lost), "lost"),
@@ -72,7 +72,7 @@ fn completeness(report: &Report) -> Finding {
         format!("Beside {} deliveries in order: {}.", words::count(n), words::list(&faults))
     };
     let faulty = |cell: &&Cell| {
-        cell.valid_rounds().any(|round| round.lost + round.repeated + round.reordered + round.damaged > 0)
+        cell.valid_rounds().any(|round| total([round.lost, round.repeated, round.reordered, round.damaged]) > 0)
     };
     Finding { load: None, text, cells: report.cells.iter().filter(faulty).map(|cell| cell.id.clone()).collect() }
 }
@@ -83,9 +83,17 @@ fn invalid_rounds(report: &Report) -> Option<Finding> {
     let cells: Vec<&Cell> = report.cells.iter().filter(|cell| invalid(cell) > 0).collect();
     let count: usize = cells.iter().map(|cell| invalid(cell)).sum();
     let verb = if count == 1 { "does" } else { "do" };
+    let mut advice: Vec<&str> = Vec::new();
+    for one in cells.iter().flat_map(|cell| &cell.rounds).flat_map(|round| &round.validity.advice) {
+        if !advice.contains(&one.as_str()) {
+            advice.push(one);
+        }
+    }
     (count > 0).then(|| Finding {
         load: None,
-        text: format!("{count} of {all} rounds {verb} not count: the reasons are listed with each."),
+        text: format!("{count} of {all} rounds {verb} not count; each says why. {}", advice.join(" "))
+            .trim_end()
+            .to_owned(),
         cells: cells.iter().map(|cell| cell.id.clone()).collect(),
     })
 }
@@ -125,7 +133,8 @@ fn comparison(report: &Report, cells: &[&Cell], metric: Metric) -> Option<Findin
     let ratios: Vec<(String, Option<Ratio>)> =
         others.iter().map(|cell| (name(report, cell), ratio(metric, cell, reference))).collect();
     parts.extend(in_words(&ratios, "times that"));
-    (!others.is_empty()).then(|| Finding {
+    // What cannot be compared at all is said once, by the number of rounds that count.
+    ratios.iter().any(|(_, ratio)| ratio.is_some()).then(|| Finding {
         load: Some(words::load(reference)),
         text: format!("{}: {}.", words::sentence(metric.name()), parts.join("; ")),
         cells: measured.iter().map(|cell| cell.id.clone()).collect(),

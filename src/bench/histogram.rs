@@ -3,9 +3,10 @@
 //! They are `HdrHistogram`s with three significant figures, so each value is kept to a thousandth of itself, and their size
 //! does not depend on how many values there are. They are merged, never averaged.
 
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use flate2::read::ZlibDecoder;
 use hdrhistogram::{
     Histogram,
     serialization::{Deserializer, Serializer as _, V2DeflateSerializer},
@@ -50,11 +51,40 @@ pub fn encode(histogram: &Histogram<u64>) -> String {
 /// Reads what [`encode`] has written.
 ///
 /// # Errors
-/// Fails if `text` is anything else.
+/// Fails if `text` is anything else. What it claims to hold is not believed: nothing is allocated for it beyond what a
+/// histogram of these bounds can need.
 pub fn decode(text: &str) -> Result<Histogram<u64>, Unreadable> {
-    let bytes = BASE64_STANDARD.decode(text).map_err(|fault| Unreadable(fault.to_string()))?;
-    Deserializer::new().deserialize(&mut bytes.as_slice()).map_err(|fault| Unreadable(fault.to_string()))
+    let unreadable = |fault: &dyn ToString| Unreadable(fault.to_string());
+    let compressed = BASE64_STANDARD.decode(text).map_err(|fault| unreadable(&fault))?;
+    // Two numbers of four bytes come before what is compressed: a cookie, and the length of the rest.
+    let (head, body) = compressed.split_at_checked(8).ok_or_else(|| unreadable(&"it is too short"))?;
+    if head[..4] != COMPRESSED {
+        return Err(unreadable(&"it is not compressed in version 2"));
+    }
+    let mut plain = Vec::new();
+    ZlibDecoder::new(body).take(LARGEST).read_to_end(&mut plain).map_err(|fault| unreadable(&fault))?;
+    // The length of the counts stands behind the cookie, and the counts behind forty bytes.
+    let length = plain.get(4..8).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+    if length.is_none_or(|length| plain.len() != 40 + length as usize) {
+        return Err(unreadable(&"its length is not what it says"));
+    }
+    let histogram: Histogram<u64> =
+        Deserializer::new().deserialize(&mut plain.as_slice()).map_err(|fault| unreadable(&fault))?;
+    let bounds = (histogram.low(), histogram.high(), histogram.sigfig());
+    if bounds != (1, LONGEST_NS, SIGNIFICANT_FIGURES) || histogram.len() > MOST {
+        return Err(unreadable(&"it has other bounds than a nanosecond, an hour and three figures"));
+    }
+    Ok(histogram)
 }
+
+/// What a compressed histogram of version 2 begins with.
+const COMPRESSED: [u8; 4] = [0x1c, 0x84, 0x93, 0x14];
+
+/// Each of the 33,792 counts takes at most nine bytes.
+const LARGEST: u64 = 40 + 9 * 33_792;
+
+/// More values than that cannot be counted exactly where numbers are floating.
+const MOST: u64 = 1 << 53;
 
 /// Steps between two percentiles of which the second leaves half as many values beyond it.
 const STEPS_PER_HALVING: u32 = 5;
@@ -121,9 +151,21 @@ mod tests {
 
     #[test]
     fn what_is_no_histogram_is_refused() {
-        for text in ["", "?", "AAAA", "HISTFAAAACl4nJNpmSz"] {
+        for text in ["", "?", "AAAA", "HISTFAAAACl4nJNpmSz", "HIST//////l4nJNpmSz"] {
             decode(text).expect_err(text);
         }
+        let other = Histogram::new_with_bounds(1, 1_000_000, 2).expect("good bounds");
+        decode(&encode(&other)).expect_err("it has other bounds");
+    }
+
+    #[test]
+    fn more_than_a_histogram_can_hold_is_not_unpacked() {
+        let mut packed = COMPRESSED.to_vec();
+        packed.extend([0; 4]);
+        let mut encoder = flate2::write::ZlibEncoder::new(packed, flate2::Compression::fast());
+        encoder.write_all(&vec![0; 1 << 24]).expect("memory takes all");
+        let bomb = BASE64_STANDARD.encode(encoder.finish().expect("memory takes all"));
+        decode(&bomb).expect_err("it is sixteen megabytes large");
     }
 
     #[test]

@@ -97,7 +97,9 @@ struct Drawn {
     curves: BTreeMap<&'static str, Curve>,
     /// For each metric the figure of each round, in their order.
     dots: BTreeMap<&'static str, Vec<Option<f64>>>,
-    /// For each metric how it compares with the reference.
+    /// The name of what it is compared with.
+    against: Option<String>,
+    /// For each metric how it compares with that.
     ratios: BTreeMap<&'static str, Option<Ratio>>,
 }
 
@@ -106,6 +108,7 @@ impl Drawn {
         let curve = |distribution: fn(&Round) -> Option<&Distribution>| {
             Curve::of(&merged(cell.valid_rounds().filter_map(distribution)))
         };
+        let reference = compare::reference(report, cell);
         Self {
             name: findings::name(report, cell),
             load: words::load(cell),
@@ -116,7 +119,8 @@ impl Drawn {
                 ("recovery", curve(|round| round.recovery.as_ref().map(|recovery| &recovery.time))),
             ]),
             dots: of_each(|metric| cell.rounds.iter().map(|round| metric.of_round(cell, round)).collect()),
-            ratios: of_each(|metric| findings::ratio(metric, cell, compare::reference(report, cell)?)),
+            against: reference.map(|reference| findings::name(report, reference)),
+            ratios: of_each(|metric| findings::ratio(metric, cell, reference?)),
         }
     }
 }

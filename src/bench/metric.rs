@@ -156,7 +156,7 @@ impl Metric {
             Self::Recovery => Way::Percentile(|round| round.recovery.as_ref().map(|recovery| &recovery.time), 0.5),
             Self::Bytes => Way::Quotient(|_, round| Some((exact(round.bytes.sum()), exact(round.n)))),
             Self::Packets => Way::Quotient(|_, round| {
-                round.packets.map(|packets| (exact(packets.down + packets.up), exact(round.n)))
+                round.packets.map(|packets| (exact(total([packets.down, packets.up])), exact(round.n)))
             }),
             Self::Cpu => Way::Quotient(|_, round| Some((exact(round.server?.cpu_ns?), exact(round.n)))),
             Self::Memory => Way::Quotient(|cell, round| per_connection(cell, round.server?.memory?)),
@@ -186,6 +186,12 @@ fn quotient((dividend, divisor): (f64, f64)) -> Option<f64> {
 
 fn sum(parts: impl Iterator<Item = (f64, f64)>) -> (f64, f64) {
     parts.fold((0.0, 0.0), |(dividend, divisor), part| (dividend + part.0, divisor + part.1))
+}
+
+/// The sum of counts. A report that was made up may hold counts that no sum can hold.
+#[must_use]
+pub fn total(counts: impl IntoIterator<Item = u64>) -> u64 {
+    counts.into_iter().fold(0, u64::saturating_add)
 }
 
 /// Counts and times as numbers to calculate with: exact up to 2^53, which is 104 days in nanoseconds.

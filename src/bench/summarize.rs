@@ -2,7 +2,7 @@
 
 use super::{
     checksum, findings,
-    metric::{Metric, merged},
+    metric::{Metric, merged, total},
     report::{Bytes, Cell, Distribution, Figures, Report, Round, Summary, Totals},
     statistics,
 };
@@ -68,7 +68,7 @@ impl Summary {
 
 impl Totals {
     fn of(rounds: &[&Round]) -> Self {
-        let sum = |count: fn(&Round) -> u64| rounds.iter().map(|round| count(round)).sum();
+        let sum = |count: fn(&Round) -> u64| total(rounds.iter().map(|round| count(round)));
         Self {
             messages: sum(|round| round.messages),
             expected: sum(|round| round.expected),
@@ -87,6 +87,6 @@ impl Bytes {
     #[must_use]
     pub fn sum(&self) -> u64 {
         let Self { down, up } = self;
-        down.payload_bytes + down.framing_bytes + down.header_bytes + up.request_bytes + up.framing_bytes
+        total([down.payload_bytes, down.framing_bytes, down.header_bytes, up.request_bytes, up.framing_bytes])
     }
 }

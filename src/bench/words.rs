@@ -110,7 +110,7 @@ fn digits(value: f64) -> String {
 
 fn decimals(value: f64) -> usize {
     match value.abs() {
-        value if value >= 99.95 => 0,
+        value if value >= 99.95 || value == 0.0 => 0,
         value if value >= 9.995 => 1,
         _ => 2,
     }
@@ -155,6 +155,8 @@ mod tests {
     fn an_interval_shares_the_unit_of_its_figure() {
         let wide = Estimate { value: 310_000.0, low: 95_000.0, high: 1_342_000.0 };
         assert_eq!(estimate(&wide, TIME), "310 (95–1,342) µs");
+        let zero = Estimate { value: 0.0, low: 0.0, high: 0.0 };
+        assert_eq!(estimate(&zero, BYTES), "0 B");
         let none = Estimate { value: 72.0, low: 72.0, high: 72.0 };
         assert_eq!(estimate(&none, BYTES), "72.0 B");
     }

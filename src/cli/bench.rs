@@ -1,5 +1,8 @@
 //! `fallcast bench`: compares transports on this machine, and leaves a report.
 
+mod compare;
+mod verify;
+
 use std::{
     io,
     path::PathBuf,
@@ -10,7 +13,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use thiserror::Error;
 
 use crate::{
@@ -37,6 +40,8 @@ Examples:
   fallcast bench --find-rate 'p99<50ms'                the highest rate that each transport carries
   fallcast bench --freeze 1s                           a server that stops for a second …
   fallcast bench --freeze 1s --loop closed             … and how a careless benchmark doesn't see it
+  fallcast bench verify report.json                    whether a report can be believed
+  fallcast bench compare anna/ ben/ --html both.html   several machines side by side
 
 Other servers:
   fallcast bench --target own --target nchan=http://localhost:8082
@@ -63,8 +68,11 @@ it does not show, is in the book.";
 
 /// Compare transports on this machine, honestly
 #[derive(Args, Clone, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct BenchArgs {
+    #[command(subcommand)]
+    reports: Option<OfReports>,
     /// Measure these transports: websocket, sse, long-poll, stream, short-poll=TIME [default: all but short-poll]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "What is measured")]
     transports: Vec<Transport>,
@@ -150,6 +158,15 @@ pub struct BenchArgs {
     quiet: bool,
 }
 
+/// What can be done with reports that are there.
+#[derive(Clone, Debug, Subcommand)]
+enum OfReports {
+    /// Put several reports side by side, and say what differs
+    Compare(compare::CompareArgs),
+    /// Check whether a report can be believed
+    Verify(verify::VerifyArgs),
+}
+
 /// How the own server writes messages.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
@@ -187,13 +204,24 @@ pub enum BenchError {
     /// Standard output broke.
     #[error("cannot write to standard output: {0}")]
     Print(io::Error),
+    /// Reports cannot be compared.
+    #[error(transparent)]
+    Compare(#[from] compare::CompareError),
+    /// A report does not hold.
+    #[error(transparent)]
+    Verify(#[from] verify::VerifyError),
 }
 
 /// Runs `fallcast bench`.
 ///
 /// # Errors
 /// Nothing could be measured, or the report cannot be written.
-pub async fn run(args: BenchArgs) -> Result<(), BenchError> {
+pub async fn run(mut args: BenchArgs) -> Result<(), BenchError> {
+    match args.reports.take() {
+        Some(OfReports::Compare(args)) => return Ok(compare::run(args)?),
+        Some(OfReports::Verify(args)) => return Ok(verify::run(args)?),
+        None => {}
+    }
     let plan = args.plan()?;
     // What cannot be measured is told before a folder is made.
     plan.cells().map_err(RunError::from)?;

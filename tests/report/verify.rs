@@ -68,6 +68,23 @@ fn every_change_of_a_value_is_found_by_the_checksum() {
     }
 }
 
+#[test]
+fn no_value_is_so_absurd_that_it_cannot_be_checked() {
+    let small = Plan { transports: vec!["sse"], subscribers: vec![5], duration_s: 0.4, rounds: 2, ..Plan::default() };
+    let report = serde_json::to_value(small.report()).expect("a report is JSON");
+    let mut paths = Vec::new();
+    leaves(&report, String::new(), &mut paths);
+    for path in paths {
+        for absurd in [json!(u64::MAX), json!(-1), json!(0), json!(1e308), json!(""), json!([]), Value::Null] {
+            let mut changed = report.clone();
+            *changed.pointer_mut(&path).expect("a path") = absurd.clone();
+            let verification = Verification::of(&changed.to_string());
+            let is_unchanged = report.pointer(&path) == Some(&absurd);
+            assert!(is_unchanged || !verification.is_sound(), "{path}: {absurd}");
+        }
+    }
+}
+
 fn leaves(value: &Value, path: String, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {

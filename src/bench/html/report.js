@@ -2,7 +2,7 @@
 /* The page of one report. What is shown is the load that is chosen, and of it the series that are not hidden. */
 
 /** @typedef {{ share: number[], ns: number[] }} Curve */
-/** @typedef {{ name: string, load: string, curves: Record<string, Curve>, dots: Record<string, (number | null)[]>, ratios: Record<string, { value: number, low: number, high: number, differs: boolean } | null> }} Drawn */
+/** @typedef {{ name: string, load: string, curves: Record<string, Curve>, dots: Record<string, (number | null)[]>, against: string | null, ratios: Record<string, { value: number, low: number, high: number, differs: boolean } | null> }} Drawn */
 /** @typedef {Drawn & { cell: any, at: number, color: string, symbol: string, dash: string, isOpen: boolean }} Series */
 
 const { report, cells: drawnCells } = JSON.parse(document.querySelector("#content")?.textContent ?? "");
@@ -95,7 +95,7 @@ function choice() {
 
 function figures() {
   const series = allSeries.filter((series) => series.load === load && !hidden.has(series.name));
-  const reference = series.find(({ ratios }) => Object.values(ratios).every((ratio) => ratio === null));
+  const compared = series.find(({ ratios }) => Object.values(ratios).some((ratio) => ratio !== null));
   const head = ["", ...series.map((series) => make("span.of", mark(series.cell.transport, series.isOpen), series.name))];
   const plain = (/** @type {string} */ title, /** @type {(summary: any) => string} */ value) =>
     [title, ...series.map(({ cell }) => (cell.summary ? make("b", value(cell.summary)) : NOTHING))];
@@ -113,7 +113,7 @@ function figures() {
       .filter((key) => series.some(({ cell }) => cell.summary?.[key]))
       .map((key) => measured(key)),
   ];
-  const against = reference && series.length > 1 ? ` × compares with ${reference.name}, round by round; = means that no difference was seen.` : "";
+  const against = compared ? ` × compares with ${compared.against}, round by round; = means that no difference was seen.` : "";
   return make("section.figures", table(rows, "figures-of-load"), make("p.hint", `Small figures are the interval over rounds.${against}`));
 }
 
@@ -235,13 +235,13 @@ function overTime(colors) {
  * @returns {Drawing | null}
  */
 function byRound(colors, keys, { isLog = false, title }) {
-  const series = shown().filter(({ cell }) => cell.summary[keys[0]]);
+  const series = allSeries.filter((one) => one.load === load && !hidden.has(one.name) && one.dots[keys[0]].some((value) => value !== null));
   if (series.length === 0) return null;
   const { units } = METRICS[keys[0]];
   /** @type {Record<string, any>[]} */ const shapes = [];
   /** @type {number[]} */ const values = [];
   const traces = series.flatMap((one, row) => keys.map((key, at) => {
-    const estimate = one.cell.summary[key];
+    const estimate = one.cell.summary?.[key];
     if (estimate) {
       const color = colors[one.color];
       shapes.push({ type: "rect", x0: estimate.low, x1: estimate.high, y0: row - 0.4, y1: row + 0.4, fillcolor: faint(color, 0.2), line: { width: 0 }, layer: "below" });
@@ -250,7 +250,7 @@ function byRound(colors, keys, { isLog = false, title }) {
     }
     const rounds = one.cell.rounds.map((/** @type {any} */ round, /** @type {number} */ index) => ({ round, value: one.dots[key][index] }))
       .filter((/** @type {{ value: number | null }} */ { value }) => value !== null && (!isLog || value > 0));
-    for (const { round, value } of rounds) if (round.validity.valid) values.push(value);
+    for (const { value } of rounds) values.push(value);
     const spread = Math.max(one.cell.rounds.length - 1, 1);
     return {
       x: rounds.map((/** @type {any} */ { value }) => value),
@@ -407,14 +407,14 @@ function highestRates(colors) {
 
 const latencyCharts = [
   new Chart("Latency by percentile", "Each step to the right leaves a tenth of the deliveries. Dotted: fewer than ten deliveries lie beyond.", percentiles, true),
-  new Chart("Latency by round", "A mark for each round, the first on top: filled p50, hollow p99. Band: interval. Stroke: all rounds together.",
+  new Chart("Latency by round", "A mark for each round, the first on top: filled p50, hollow p99. Band: interval. Stroke: all together. ×: does not count.",
     (colors) => byRound(colors, ["latency_p50_ns", "latency_p99_ns"], { isLog: true, title: "latency" })),
   new Chart("Latency, cumulative", "How many deliveries were there within a time. The steeper, the steadier.", cumulative),
   new Chart("Latency over time", "Filled: the median of each moment. Hollow: the slowest. All rounds lie over each other.", overTime, true),
 ];
 const costCharts = [
   new Chart("Bytes per delivery", "All bytes at the subscriber's socket, shared out among deliveries.", bytes),
-  new Chart("Server CPU per delivery", "A mark for each round. Band: interval. Stroke: all rounds together.",
+  new Chart("Server CPU per delivery", "A mark for each round. Band: interval. Stroke: all together. ×: does not count.",
     (colors) => byRound(colors, ["cpu_ns_per_delivery"], { title: "processor time per delivery" })),
   new Chart("Server CPU against subscribers", "Processor time per delivery. Whiskers: interval.", (colors) => againstSubscribers(colors, "cpu_ns_per_delivery", "per delivery")),
   new Chart("Memory per connection", "What the server's process holds for a connection that is idle.",

@@ -42,7 +42,7 @@ function fixed(value, decimals) {
 
 /** Three digits. @param {number} value */
 function decimalsOf(value) {
-  return Math.abs(value) >= 99.95 ? 0 : Math.abs(value) >= 9.995 ? 1 : 2;
+  return Math.abs(value) >= 99.95 || value === 0 ? 0 : Math.abs(value) >= 9.995 ? 1 : 2;
 }
 
 /** A figure with its unit: 310 µs. @param {number | null | undefined} value @param {Units} units */

@@ -1,7 +1,7 @@
 //! Whether the counters agree with each other and with the histograms.
 
 use crate::bench::{
-    metric::exact,
+    metric::{exact, total},
     report::{Loop, Report, Round},
 };
 
@@ -63,7 +63,7 @@ pub fn timelines(report: &Report) -> Check {
         if [timeline.p50_ns.len(), timeline.p99_ns.len(), timeline.max_ns.len()] != [steps; 3] {
             return faults.push("its columns are not equally long".to_owned());
         }
-        let sum: u64 = timeline.n.iter().sum();
+        let sum = total(timeline.n.iter().copied());
         if sum != round.n {
             faults.push(format!("it holds {sum} deliveries, but n is {}", round.n));
         }
@@ -95,12 +95,12 @@ fn step_fault(round: &Round, step: usize) -> Option<&'static str> {
 
 pub fn bytes(report: &Report) -> Check {
     Check::of_rounds("bytes suffice for what was delivered", report, |cell, round, faults| {
-        let least = (round.n + round.repeated).saturating_mul(cell.size_bytes.into());
+        let least = total([round.n, round.repeated]).saturating_mul(cell.size_bytes.into());
         if round.bytes.down.payload_bytes < least {
             faults.push(format!(
                 "payload_bytes is {}, but {} deliveries of {} bytes are {least}",
                 round.bytes.down.payload_bytes,
-                round.n + round.repeated,
+                total([round.n, round.repeated]),
                 cell.size_bytes
             ));
         }

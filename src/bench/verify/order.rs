@@ -7,6 +7,7 @@ use crate::bench::{
     report::{Cell, Report, Round},
     statistics::FEWEST,
     validity::{BUSIEST, LATEST, LATEST_SHARE},
+    words,
 };
 
 use super::{Check, agreement::rounds as all_rounds};
@@ -20,9 +21,12 @@ pub fn rounds(report: &Report) -> Check {
         check.unless(begins && (report.made.interrupted || there == complete), || {
             format!("{} has the rounds {there:?}, but {} were to be made", cell.id, report.settings.rounds)
         });
-        let valid = cell.valid_rounds().count();
-        check.note(valid < FEWEST, &format!("{}: {valid} valid rounds carry no comparison; three do", cell.id));
     }
+    let few = report.cells.iter().filter(|cell| cell.valid_rounds().count() < FEWEST).count();
+    check.note(
+        few > 0,
+        &format!("{} with fewer than three valid rounds: they carry no comparison", words::counted(few as u64, "cell")),
+    );
     check
 }
 

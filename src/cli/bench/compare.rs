@@ -23,7 +23,7 @@ Examples:
 ";
 
 /// The options of `fallcast bench compare`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct CompareArgs {
     /// Reports: the files report.json, or the folders that hold them.
@@ -64,7 +64,10 @@ pub fn run(args: CompareArgs) -> Result<(), CompareError> {
         if !Verification::of(&output::read_text(path)?).is_sound() {
             eprintln!("note: {0} does not hold; see: fallcast bench verify {0}", path.display());
         }
-        reports.push((compare::name_of(path), report));
+        let name = compare::name_of(path);
+        let namesakes =
+            args.reports.iter().take(reports.len()).filter(|before| compare::name_of(before) == name).count();
+        reports.push((if namesakes > 0 { format!("{name} ({})", namesakes + 1) } else { name }, report));
     }
     let comparison = Comparison::of(&reports);
     if comparison.cells.is_empty() {

@@ -22,7 +22,7 @@ It exits with 0 only if every check of every report holds.
 ";
 
 /// The options of `fallcast bench verify`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct VerifyArgs {
     /// Reports: the files report.json, or the folders that hold them.
