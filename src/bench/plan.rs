@@ -257,12 +257,12 @@ impl FromStr for Via {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
 
-    pub fn plan() -> Plan {
+    fn plan() -> Plan {
         Plan {
             targets: vec![Target::own("fallcast", Vec::new()).expect("a profile")],
             transports: Vec::new(),

@@ -132,7 +132,7 @@ impl Setting<'_> {
         let mut round = self.round(&tally);
         round.started_s = started_s;
         round.first_message = Distribution::of(&stage.crowd.first_messages());
-        round.packets = segments.map(|Segments { down, up }| Packets { source: PacketSource::Segments, down, up });
+        round.packets = segments.map(|Segments { down, up, .. }| Packets { source: PacketSource::Segments, down, up });
         round.server = stage.pid.filter(|_| stage.is_alone).map(|_| ServerCost {
             cpu_ns,
             memory: memory_use(before.memory, connected.memory),
@@ -271,7 +271,9 @@ impl Stage {
         let (cell, target) = (setting.cell, setting.target());
         let (own, origin, pid) = match &target.place {
             Place::Own { args } => {
-                let own = OwnServer::start(args, cell.via != Via::Direct, setting.cores)?;
+                let with_lab = cell.via != Via::Direct;
+                let args = [args.clone(), room_in_lab(args, cell)].concat();
+                let own = OwnServer::start(&args, with_lab, setting.cores)?;
                 let origin = Origin { address: own.address, host: own.address.to_string() };
                 let pid = own.process();
                 (Some(own), origin, Some(pid))
@@ -299,6 +301,16 @@ impl Stage {
         let is_alone = cell.via == Via::Direct;
         Ok(Self { own, pid, port: origin.address.port(), is_alone, crowd })
     }
+}
+
+/// What lets so many subscribers into the lab, unless somebody has decided that otherwise.
+fn room_in_lab(args: &[String], cell: &CellPlan) -> Vec<String> {
+    const OPTION: &str = "--max-lab-connections";
+    if cell.via == Via::Direct || args.iter().any(|arg| arg.starts_with(OPTION)) {
+        return Vec::new();
+    }
+    // Who is cut off connects again before the lab knows.
+    vec![format!("{OPTION}={}", cell.subscribers.saturating_mul(2).max(1000))]
 }
 
 /// A channel that nobody else uses: targets that run already keep what was published in former rounds.

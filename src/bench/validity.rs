@@ -39,9 +39,10 @@ pub fn judge(tally: &Tally) -> Validity {
     if lag_ns > most_ns {
         because(
             format!(
-                "One in a hundred messages was published {:.1} ms late or later; {:.1} ms are allowed here.",
+                "One in a hundred messages was published {:.1} ms late or later; {:.1} ms are allowed here.{}",
                 milliseconds(lag_ns),
-                milliseconds(most_ns)
+                milliseconds(most_ns),
+                waits(tally)
             ),
             "Close other programs, or take fewer subscribers or a lower rate.",
         );
@@ -59,6 +60,14 @@ pub fn judge(tally: &Tally) -> Validity {
         );
     }
     Validity { valid: reasons.is_empty(), reasons, advice }
+}
+
+/// What of the lateness was not the generator's own.
+fn waits(tally: &Tally) -> String {
+    match tally.pool_waits {
+        0 => String::new(),
+        waits => format!(" {waits} of {} waited for a connection to publish on.", tally.messages),
+    }
 }
 
 /// The share of a core that the generator's thread used.

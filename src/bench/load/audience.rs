@@ -126,7 +126,7 @@ impl Audience {
         let Some(connection) = self.members.get_mut(number).and_then(|member| member.connection.as_mut()) else {
             return Ok(());
         };
-        match connection.is_open(&mut shared.tally.subscribers) {
+        match connection.attend(event, &mut shared.tally.subscribers) {
             Ok(false) => return Ok(()),
             Err(error) => return self.lose(number, Loss::Io(error), shared),
             Ok(true) => {}

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use mio::{Interest, Registry, Token, net::TcpStream};
+use mio::{Interest, Registry, Token, event::Event, net::TcpStream};
 use socket2::SockRef;
 
 use super::tally::Traffic;
@@ -19,6 +19,8 @@ const MOST_WAITING: usize = 4 << 20;
 pub struct Connection {
     stream: TcpStream,
     is_open: bool,
+    /// The peer has said its last. No other event will tell.
+    is_ending: bool,
     outbox: Vec<u8>,
 }
 
@@ -44,12 +46,12 @@ impl Connection {
     pub fn open(address: SocketAddr, registry: &Registry, token: Token) -> io::Result<Self> {
         let mut stream = TcpStream::connect(address)?;
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self { stream, is_open: false, outbox: Vec::new() })
+        Ok(Self { stream, is_open: false, is_ending: false, outbox: Vec::new() })
     }
 
-    /// Whether the connection is there now, which is to be asked when the socket is writable. What was to be written goes
-    /// out then.
-    pub fn is_open(&mut self, traffic: &mut Traffic) -> io::Result<bool> {
+    /// Takes note of an event. Returns whether the connection is there now; what was to be written goes out then.
+    pub fn attend(&mut self, event: &Event, traffic: &mut Traffic) -> io::Result<bool> {
+        self.is_ending |= event.is_read_closed();
         if !self.is_open {
             if let Some(error) = self.stream.take_error()? {
                 return Err(error);
@@ -126,7 +128,7 @@ impl Connection {
                 Ok(length) => {
                     traffic.reads += 1;
                     traffic.down_bytes += length as u64;
-                    let is_last = SHORT_READ_IS_LAST && length < buffer.len();
+                    let is_last = SHORT_READ_IS_LAST && !self.is_ending && length < buffer.len();
                     return Ok(if is_last { Read::Last(length) } else { Read::Some(length) });
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Read::Nothing),

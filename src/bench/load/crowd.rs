@@ -73,7 +73,6 @@ impl Crowd {
         let poll = Poll::new()?;
         let alarm = Alarm::new(&poll, ALARM)?;
         let shared = Shared::new(&poll, Payload::of_size(size))?;
-        let address = publishing.address;
         let mut crowd = Self {
             poll,
             alarm,
@@ -82,15 +81,13 @@ impl Crowd {
             audience: Audience::new(subscription, seed),
             publisher: Publisher::new(publishing, PUBLISHERS),
         };
-        crowd.open_publisher().map_err(|error| match error {
-            LoadError::Io(source) => LoadError::Publish { address, source },
-            other => other,
-        })?;
+        crowd.open_publisher()?;
         Ok(crowd)
     }
 
     fn open_publisher(&mut self) -> Result<(), LoadError> {
-        self.publisher.open(&self.shared.registry, &mut self.shared.tally.publishers)?;
+        let opened = self.publisher.open(&self.shared.registry, &mut self.shared.tally.publishers);
+        opened.map_err(|source| self.publisher.fault(source))?;
         self.until(|crowd| crowd.publisher.is_settled(), |_| "no connection for publishing is open".to_owned())
     }
 
@@ -255,7 +252,10 @@ impl Crowd {
             }
             has_read = true;
             match self.publisher.number_of(token) {
-                Some(number) => self.publisher.ready(number, event, &mut self.shared)?,
+                Some(number) => {
+                    let outcome = self.publisher.ready(number, event, &mut self.shared);
+                    outcome.map_err(|source| self.publisher.fault(source))?;
+                }
                 None => self.audience.ready(token.0, event, &mut self.shared)?,
             }
             // A sweep over thousands of sockets must not hold the schedule up.

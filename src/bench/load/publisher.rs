@@ -7,11 +7,13 @@ use mio::{Registry, Token, event::Event};
 use super::{
     connection::{Connection, Read},
     decode::{CursorIn, Decoder, Fault, Form, Heard},
+    error::LoadError,
     payload::{Payload, Stamp},
-    request::{Publishing, Way},
+    request::{MASK, Publishing, Way},
     shared::Shared,
     tally::{Tally, Traffic},
 };
+use crate::wire::websocket::{Opcode, masked_frame};
 
 /// So many connections are opened in advance, and so many more whenever none is free.
 const POOL_STEP: usize = 16;
@@ -67,6 +69,11 @@ impl Publisher {
             request: Vec::new(),
             answered: Vec::new(),
         }
+    }
+
+    /// A fault with the address at which it happened.
+    pub fn fault(&self, source: io::Error) -> LoadError {
+        LoadError::Publish { address: self.publishing.address, source }
     }
 
     /// Opens the connections that are needed from the beginning.
@@ -201,7 +208,7 @@ impl Publisher {
         let line = &mut self.lines[number];
         let Some(connection) = &mut line.connection else { return Ok(true) };
         let traffic = &mut tally.publishers;
-        if !connection.is_open(traffic).map_err(|error| error.to_string())? {
+        if !connection.attend(event, traffic).map_err(|error| error.to_string())? {
             return Ok(true);
         }
         let waits_for_upgrade = matches!(self.publishing.way, Way::Connection { is_websocket: true, .. });
@@ -230,6 +237,10 @@ impl Publisher {
             };
             let mut news = News::default();
             let outcome = line.decoder.feed(&buffer[..length], &mut |heard| news.hear(&heard, traffic));
+            if !news.pongs.is_empty() {
+                traffic.frame_bytes += news.pongs.len() as u64;
+                connection.write(&news.pongs, traffic).map_err(|error| error.to_string())?;
+            }
             if news.is_answered {
                 self.answered.push(line.sequence);
             }
@@ -279,6 +290,8 @@ struct News {
     is_upgraded: bool,
     is_answered: bool,
     closes: bool,
+    /// Answers to pings, framed.
+    pongs: Vec<u8>,
 }
 
 impl News {
@@ -290,8 +303,8 @@ impl News {
                 self.is_answered = true;
                 self.closes |= closes;
             }
-            // A publisher need not answer pings: no server gives a phase up before it is over.
-            Heard::Text(_) | Heard::Cursor(_) | Heard::Ping(_) => {}
+            Heard::Ping(payload) => masked_frame(Opcode::Pong, MASK, payload, &mut self.pongs),
+            Heard::Text(_) | Heard::Cursor(_) => {}
         }
     }
 }

@@ -15,24 +15,31 @@ struct Socket {
     local_port: u16,
     segments_in: u64,
     segments_out: u64,
+    bytes_received: u64,
     /// Bytes in its queues and set aside for them.
     memory_bytes: u64,
 }
 
-/// TCP segments, those without data included.
+/// What the kernel has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Segments {
-    /// Received.
+    /// TCP segments received, those without data included.
     pub down: u64,
-    /// Sent.
+    /// TCP segments sent, likewise.
     pub up: u64,
+    /// Bytes received in order. A generator that has read everything has counted the same.
+    pub down_bytes: u64,
 }
 
 impl Segments {
     /// What was counted between an earlier look and this one.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Self {
-        Self { down: self.down.saturating_sub(earlier.down), up: self.up.saturating_sub(earlier.up) }
+        Self {
+            down: self.down.saturating_sub(earlier.down),
+            up: self.up.saturating_sub(earlier.up),
+            down_bytes: self.down_bytes.saturating_sub(earlier.down_bytes),
+        }
     }
 }
 
@@ -44,6 +51,7 @@ impl Sockets {
         at.fold(Segments::default(), |sum, socket| Segments {
             down: sum.down + socket.segments_in,
             up: sum.up + socket.segments_out,
+            down_bytes: sum.down_bytes + socket.bytes_received,
         })
     }
 
@@ -77,7 +85,9 @@ mod linux {
 
     use super::{Socket, Sockets};
 
-    /// Where `tcpi_segs_out` and `tcpi_segs_in` stand in `struct tcp_info` (linux/tcp.h); later kernels only append.
+    /// Where `tcpi_bytes_received`, `tcpi_segs_out` and `tcpi_segs_in` stand in `struct tcp_info` (linux/tcp.h); later
+    /// kernels only append.
+    const BYTES_RECEIVED: usize = 128;
     const SEGMENTS_OUT: usize = 136;
     const SEGMENTS_IN: usize = 140;
 
@@ -152,13 +162,15 @@ mod linux {
                 local_port: response.header.socket_id.source_port,
                 segments_in: 0,
                 segments_out: 0,
+                bytes_received: 0,
                 memory_bytes: 0,
             };
             for attribute in &response.nlas {
                 match attribute {
                     Nla::TcpInfo(info) => {
-                        socket.segments_in = number_at(info, SEGMENTS_IN);
-                        socket.segments_out = number_at(info, SEGMENTS_OUT);
+                        socket.segments_in = at(info, SEGMENTS_IN).map_or(0, u32::from_ne_bytes).into();
+                        socket.segments_out = at(info, SEGMENTS_OUT).map_or(0, u32::from_ne_bytes).into();
+                        socket.bytes_received = at(info, BYTES_RECEIVED).map_or(0, u64::from_ne_bytes);
                     }
                     Nla::MemInfo(memory) => {
                         let parts = [memory.receive_queue, memory.send_queue, memory.cache, memory.options];
@@ -171,9 +183,8 @@ mod linux {
         }
     }
 
-    fn number_at(info: &[u8], offset: usize) -> u64 {
-        let bytes = info.get(offset..).and_then(|rest| rest.first_chunk());
-        bytes.map_or(0, |bytes| u32::from_ne_bytes(*bytes).into())
+    fn at<const N: usize>(info: &[u8], offset: usize) -> Option<[u8; N]> {
+        info.get(offset..)?.first_chunk().copied()
     }
 }
 
@@ -200,6 +211,7 @@ mod tests {
         let after = Sockets::look().expect("the kernel answers").segments_at(&ports);
         let counted = after.since(before);
         assert!((10..=20).contains(&counted.down), "{counted:?}");
+        assert_eq!(counted.down_bytes, 10);
         assert!(counted.up <= 11, "nothing but acknowledgments: {counted:?}");
     }
 }

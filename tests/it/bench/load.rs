@@ -72,6 +72,27 @@ fn a_message_over_a_raw_websocket_costs_two_bytes_of_framing() {
     assert_eq!(tally.publishers.frame_bytes, 40 * (SIZE as u64 + 6));
 }
 
+/// What the generator counts at its sockets is what the kernel counts there.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_kernel_counts_the_same_bytes() {
+    use fallcast::bench::server::Sockets;
+
+    for transport in ["websocket", "sse", "long-poll", "stream"] {
+        let server = TestServer::spawn(&[]);
+        let mut crowd = crowd(&server, "fallcast", transport, false);
+        let ports = crowd.local_ports();
+        assert_eq!(ports.len(), 3, "{transport}");
+        let before = Sockets::look().expect("the kernel answers").segments_at(&ports);
+
+        let tally = run(&mut crowd, &short(Pace::Rate(100.0)));
+
+        let counted = Sockets::look().expect("the kernel answers").segments_at(&ports).since(before);
+        assert_eq!(tally.subscribers.down_bytes, counted.down_bytes, "{transport}");
+        assert!(counted.down > 0 && counted.up > 0, "{transport}: {counted:?}");
+    }
+}
+
 #[test]
 fn a_long_poll_costs_a_request_for_each_answer() {
     let server = TestServer::spawn(&[]);
@@ -144,6 +165,27 @@ fn a_server_that_drops_a_slow_channel_is_caught_losing() {
     assert!(tally.lost > 0, "{tally:?}");
     assert_eq!(tally.deliveries + tally.lost, tally.expected);
     assert_eq!(tally.damaged, 0);
+}
+
+/// A server that drains closes every WebSocket with 1012.
+#[test]
+fn who_is_closed_by_the_server_comes_back_and_says_why() {
+    let server = TestServer::spawn(&["--drain-time", "2s"]);
+    let mut crowd = crowd(&server, "fallcast", "websocket", false);
+    let mut is_told = false;
+    let phase = Phase { patience: Duration::from_millis(300), ..Phase::new(Pace::Rate(20.0), Duration::from_secs(2)) };
+
+    let outcome = crowd.run(&phase, &mut |glance| {
+        if !std::mem::replace(&mut is_told, true) {
+            server.terminate();
+        }
+        // It lets everybody go one by one, and refuses whoever comes back.
+        if glance.tally.reconnects > 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+
+    let tally = outcome.expect("the phase is ended before the server is");
+    assert!(tally.reconnects > 3);
+    assert!(tally.faults.iter().any(|fault| fault.contains("closed the WebSocket with 1012")), "{:?}", tally.faults);
 }
 
 #[test]
