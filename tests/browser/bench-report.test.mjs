@@ -18,10 +18,13 @@ import { openPage, startBrowser } from "./support/browser.mjs";
 const BINARY = process.env.FALLCAST_BIN || fileURLToPath(new URL("../../target/debug/fallcast", import.meta.url));
 const QUESTION = '</script><img src="x" onerror="document.title = `taken over`">{{content}}';
 
-/** A run as short as it can be, that has all parts: several loads, several rounds, a cut, a stop of the server. */
+/**
+ * A run as short as it can be, that has all parts: several loads, several rounds, a cut, a stop of the server. Beside that
+ * stop nothing that this machine does otherwise is slow enough to make a round invalid.
+ */
 const RUN = [
   ...["bench", "--quiet", "--transports", "websocket,sse,long-poll", "--subscribers", "10,20", "--rounds", "3"],
-  ...["--rate", "100", "--warm-up", "100ms", "--duration", "500ms", "--freeze", "100ms", "--question", QUESTION],
+  ...["--rate", "100", "--warm-up", "100ms", "--duration", "800ms", "--freeze", "400ms", "--question", QUESTION],
 ];
 
 const run = promisify(execFile);
@@ -32,7 +35,7 @@ const folder = await mkdtemp(join(tmpdir(), "fallcast-report-"));
 before(async () => {
   await run(BINARY, [...RUN, "--out", join(folder, "one")]);
   report = JSON.parse(await readFile(join(folder, "one", "report.json"), "utf8"));
-}, HANG_GUARD);
+}, { timeout: 180_000 });
 after(async () => {
   await browser.close();
   await rm(folder, { recursive: true, force: true });
@@ -137,9 +140,13 @@ test("on a phone nothing but tables is wider than the screen, in the dark as wel
 
 test("the page of a comparison names every report and draws every chart", HANG_GUARD, async (test) => {
   const reports = [join(folder, "one"), join(folder, "one", "report.json")];
-  await run(BINARY, ["bench", "compare", ...reports, "--html", join(folder, "both.html")]);
+  const { stdout } = await run(BINARY, ["bench", "compare", ...reports, "--json", "--html", join(folder, "both.html")]);
+  const { cells } = JSON.parse(stdout);
+  const lines = cells.filter(({ load }) => load === cells[0].load).flatMap(({ figures }) => figures);
+  const known = (/** @type {"values" | "ratios"} */ which) =>
+    new Set(lines.filter((/** @type {any} */ line) => line[which].some((/** @type {any} */ value) => value !== null)).map(({ metric }) => metric)).size;
   const { page, faults } = await open(test, "both.html");
   await page.getByRole("heading", { level: 1, name: "2 reports side by side" }).waitFor();
-  assert.ok((await drawAll(page)) >= 6);
+  assert.equal(await drawAll(page), known("values") + known("ratios"));
   assert.deepEqual(faults, []);
 });
