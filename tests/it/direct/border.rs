@@ -91,14 +91,17 @@ async fn polls_that_the_stage_cannot_serve_are_held_by_the_framework() {
     let server = direct(&["--heartbeat", "1m"]);
     let cursor = Poller::open(&server).await.cursor;
     let ann = secret_of("ann");
+    let poll = |parameters: &str| Request::get(&format!("/channels/room/poll?after={cursor}{parameters}"));
+    // Whoever asks who is here is told so at once; then there is nothing new.
+    let curious = poll(&format!("&presence=1&client={ann}"));
+    server.request(curious.clone()).await;
     let requests = [
-        Request::get(&format!("/channels/room/poll?after={cursor}&presence=1&client={ann}")),
-        Request::get(&format!("/channels/room/poll?after={cursor}&as=ann&client={ann}")),
+        curious,
+        poll(&format!("&as=ann&client={ann}")),
         // Shorter than the stage can tell the time.
-        Request::get(&format!("/channels/room/poll?after={cursor}&wait=2")),
-        Request::get(&format!("/channels/room/poll?after={cursor}")).header("Connection", "close"),
-        Request::get("/channels/room/poll").header("Last-Event-ID", &cursor),
-        Request::get(&format!("/channels/room/poll?after={cursor}")).header("Content-Length", "0"),
+        poll("&wait=5"),
+        poll("").header("Connection", "close"),
+        poll("").header("Content-Length", "0"),
     ];
 
     for request in requests {

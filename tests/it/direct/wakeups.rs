@@ -92,7 +92,8 @@ async fn what_is_published_while_a_socket_leaves_is_delivered() {
 
     for round in 1..100 {
         let after = format!("{}.{}", cursor.rsplit_once('.').expect("a cursor has a dot").0, round);
-        let targets = ["sse", "stream", "poll"].map(|path| format!("/channels/room/{path}?after={after}"));
+        let targets =
+            ["sse?format=json&", "stream?", "poll?"].map(|path| format!("/channels/room/{path}after={after}"));
         let mut connections = Vec::new();
         for target in &targets {
             let mut connection = Connection::open(server.address()).await;
