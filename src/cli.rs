@@ -10,6 +10,7 @@ mod publish;
 mod remote;
 mod sse_parser;
 mod tail;
+mod until_input_ends;
 
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 
@@ -71,6 +72,9 @@ struct ServeArgs {
     config: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
+    /// End at once when standard input ends: for programs that start a server of their own.
+    #[arg(long, hide = true)]
+    until_input_ends: bool,
 }
 
 /// Runs the command that the process was started with.
@@ -100,6 +104,9 @@ fn block_on<T>(command: impl Future<Output = T>) -> T {
 fn serve(args: ServeArgs) -> Result<(), String> {
     let config = Config::new(args.settings, args.config).map_err(|error| error.to_string())?;
     start_logging(&config)?;
+    if args.until_input_ends {
+        until_input_ends::watch().map_err(|error| format!("cannot watch standard input: {error}"))?;
+    }
     block_on(server::run(config)).map_err(|error| error.to_string())
 }
 

@@ -248,6 +248,18 @@ settings! {
     #[arg(value_name = "SIZE", help_heading = "The lab")]
     lab_recording: Size = Size(32 << 20), "32MiB", "FALLCAST_LAB_RECORDING";
 
+    /// Let a demo's crowd have at most so many subscribers, 0 for none. Each needs two file descriptors of this machine.
+    #[arg(value_name = "N", help_heading = "Crowds of demos")]
+    crowd_subscribers: usize = 10_000, "10000", "FALLCAST_CROWD_SUBSCRIBERS";
+
+    /// Let a demo's crowd be sent at most so many messages a second. Faster, two cores measure each other.
+    #[arg(value_name = "N", help_heading = "Crowds of demos")]
+    crowd_rate: u32 = 1000, "1000", "FALLCAST_CROWD_RATE";
+
+    /// End an experiment with a crowd after so long, since it keeps the whole machine busy.
+    #[arg(value_name = "TIME", help_heading = "Crowds of demos")]
+    crowd_time: Period = seconds(60), "1m", "FALLCAST_CROWD_TIME";
+
     /// Let pages of this origin connect and publish, such as `https://example.org`; may be given several times, * is any.
     #[arg(value_name = "ORIGIN", value_delimiter = ',', help_heading = "Who may do what")]
     allow_origin: Vec<String> = Vec::new(), "the server's own pages only", "FALLCAST_ALLOW_ORIGIN";
@@ -400,6 +412,8 @@ impl Config {
             (self.max_channels > 0, "--max-channels must be at least 1"),
             (self.max_links > 0, "--max-links must be at least 1; for no lab, say --lab-port 0"),
             (self.max_lab_connections > 0, "--max-lab-connections must be at least 1; for no lab, say --lab-port 0"),
+            (self.crowd_rate > 0, "--crowd-rate must be at least 1; for no crowds, say --crowd-subscribers 0"),
+            (self.crowd_time.0 >= Duration::from_secs(1), "--crowd-time must be at least 1s"),
             (self.log_messages > 0, "--log-messages must be at least 1, for the newest message is always kept"),
             (self.max_message_size.0 > 0, "--max-message-size must be at least 1"),
             (self.max_message_size.0 <= 1 << 30, "--max-message-size must be at most 1GiB"),

@@ -118,7 +118,7 @@ fn start(
     tls: Option<&Identity>,
     inner_door: Option<&InnerDoor>,
 ) -> io::Result<Server> {
-    let (app_state, demos) = (state.clone(), Demos::begin());
+    let (app_state, demos) = (state.clone(), Demos::begin(config, state));
     let app = move || {
         App::new()
             .app_data(web::Data::new(app_state.clone()))

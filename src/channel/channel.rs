@@ -16,7 +16,7 @@ use super::{
     event::{Gap, Transport},
     keys::{KeyLimits, Keys, Known},
     log::{Budget, Log, Retention},
-    message::{ChannelName, IdempotencyKey, MemberId, Message, Publication, RESERVED_PREFIX},
+    message::{ChannelName, IdempotencyKey, MemberId, Message, Publication},
     presence::{Presence, PresenceLimits},
 };
 
@@ -89,7 +89,8 @@ pub struct Published {
 pub enum PublishError {
     /// Only the server itself publishes there.
     #[error(
-        "channels whose names begin with `{RESERVED_PREFIX}` are the lab's, which tells there what passes over a link"
+        "on `crowd.live`, and on channels whose names begin with `tap.`, nobody but the server publishes: it tells there \
+         how a demo's crowd fares, and what passes over a link of the lab"
     )]
     Reserved,
     /// The key stands for another publication.

@@ -205,8 +205,11 @@ impl FromStr for Label {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelName(Box<str>);
 
-/// What the names of channels begin with to which only the server itself publishes.
-pub const RESERVED_PREFIX: &str = "tap.";
+/// What the names of the channels begin with on which the lab tells what passes over a link.
+pub const TAP_PREFIX: &str = "tap.";
+
+/// The channel on which the server tells how a demo's crowd fares.
+pub const CROWD_CHANNEL: &str = "crowd.live";
 
 impl ChannelName {
     /// The name as it stands in the address.
@@ -218,7 +221,7 @@ impl ChannelName {
     /// Whether only the server itself publishes there.
     #[must_use]
     pub fn is_reserved(&self) -> bool {
-        self.0.starts_with(RESERVED_PREFIX)
+        self.0.starts_with(TAP_PREFIX) || &*self.0 == CROWD_CHANNEL
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Connections {
     open: AtomicUsize,
+    /// Descriptors that are in use for something else and so missing for connections.
+    lent: AtomicUsize,
     by_address: Mutex<HashMap<IpAddr, usize>>,
     max: usize,
     max_per_address: Option<usize>,
@@ -36,7 +38,7 @@ impl Connections {
     /// Returns a count of none.
     #[must_use]
     pub fn new(max: usize, max_per_address: Option<usize>) -> Self {
-        Self { open: AtomicUsize::new(0), by_address: Mutex::default(), max, max_per_address }
+        Self { open: AtomicUsize::new(0), lent: AtomicUsize::new(0), by_address: Mutex::default(), max, max_per_address }
     }
 
     /// How many connections there may be, and how many subscriptions over them.
@@ -51,6 +53,20 @@ impl Connections {
         self.open.load(Ordering::Relaxed)
     }
 
+    /// How many more connections there may be now.
+    #[must_use]
+    pub fn free(&self) -> usize {
+        self.max.saturating_sub(self.open() + self.lent.load(Ordering::Relaxed))
+    }
+
+    /// Lends the room of so many connections to something else, for as long as the loan lives; `None` if there is less.
+    #[must_use]
+    pub fn lend(self: &Arc<Self>, count: usize) -> Option<Loan> {
+        let lent = self.lent.fetch_add(count, Ordering::Relaxed) + count;
+        let loan = Loan { connections: Arc::clone(self), count };
+        (self.open() + lent <= self.max).then_some(loan)
+    }
+
     /// Counts a connection in for as long as the ticket lives.
     #[must_use]
     pub fn admit(self: &Arc<Self>, peer: Option<SocketAddr>) -> Ticket {
@@ -58,7 +74,7 @@ impl Connections {
         // Without a limit for each address nobody pays for the map.
         let counted = peer.filter(|_| self.max_per_address.is_some());
         let from_address = counted.map_or(0, |peer| self.count(peer.ip()));
-        let verdict = if open > self.max {
+        let verdict = if open + self.lent.load(Ordering::Relaxed) > self.max {
             Verdict::TooMany
         } else if self.max_per_address.is_some_and(|max| from_address > max) {
             Verdict::TooManyFromAddress
@@ -83,6 +99,19 @@ impl Connections {
                 by_address.remove(&address);
             }
         }
+    }
+}
+
+/// Room of connections that something else uses. Dropping it gives the room back.
+#[derive(Debug)]
+pub struct Loan {
+    connections: Arc<Connections>,
+    count: usize,
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        self.connections.lent.fetch_sub(self.count, Ordering::Relaxed);
     }
 }
 

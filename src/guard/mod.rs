@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use limits::{Connections, Place, Ticket, Verdict};
+pub use limits::{Connections, Loan, Place, Ticket, Verdict};
 pub use origin::{BadOrigin, Origins, Standing, is_loopback_name};
 pub use rate::Rates;
 pub use secret::random_secret;

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::{
     channel::{BadData, BadName, ChannelsFull, MalformedCursor, PublishError},
+    demos::{BadOrder, NotStarted},
     guard::Refusal,
     lab::{BadFaults, BadLinkName, LinkError},
     wire::websocket::CloseCode,
@@ -244,6 +245,22 @@ impl From<LinkError> for Problem {
         match fault {
             LinkError::NotYours => Self::new(StatusCode::FORBIDDEN, "not-your-link", "This is not your link", fault),
             LinkError::Full => Self::overloaded("links-full", fault),
+        }
+    }
+}
+
+impl From<BadOrder> for Problem {
+    fn from(fault: BadOrder) -> Self {
+        Self::bad_request("bad-order", fault)
+    }
+}
+
+impl From<NotStarted> for Problem {
+    fn from(fault: NotStarted) -> Self {
+        match fault {
+            NotStarted::Busy(_) => Self::new(StatusCode::CONFLICT, "busy", "An experiment runs", fault),
+            NotStarted::Channel(fault) => fault.into(),
+            NotStarted::NoRoom | NotStarted::Thread(_) => Self::overloaded("no-room", fault),
         }
     }
 }

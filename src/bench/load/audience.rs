@@ -13,6 +13,7 @@ use crate::bench::histogram;
 
 use super::{
     clock::nanoseconds,
+    comeback::Comeback,
     connection::Read,
     decode::Fault,
     error::LoadError,
@@ -24,13 +25,12 @@ use super::{
 /// How often a socket is read before the others have their turn.
 const READS_AT_ONCE: usize = 4;
 
-/// How long a subscriber waits before it connects again, at least and at most: a crowd should not come back as one.
-const PAUSE_NS: std::ops::Range<u64> = 20_000_000..100_000_000;
-
 /// All subscribers. The token of each is its number.
 #[derive(Debug)]
 pub struct Audience {
     pub subscription: Subscription,
+    /// How those come back whose connection has broken.
+    pub comeback: Comeback,
     members: Vec<Subscriber>,
     subscribed: usize,
     /// Who does something by itself, and when. An entry counts only if the subscriber still says so.
@@ -51,6 +51,7 @@ impl Audience {
     pub fn new(subscription: Subscription, seed: u64) -> Self {
         Self {
             subscription,
+            comeback: Comeback::Soon,
             members: Vec::new(),
             subscribed: 0,
             alarms: BinaryHeap::new(),
@@ -117,7 +118,8 @@ impl Audience {
     }
 
     fn connect(&mut self, number: usize, shared: &mut Shared) -> io::Result<()> {
-        let Shared { registry, scratch, tally, .. } = shared;
+        let Shared { registry, scratch, tally, now_ns, start_ns, .. } = shared;
+        tally.absences.attempt(now_ns.saturating_sub(*start_ns));
         self.members[number].connect(&self.subscription, registry, Token(number), scratch, &mut tally.subscribers)
     }
 
@@ -192,19 +194,26 @@ impl Audience {
         if news.is_accepted {
             member.greet(&self.subscription, &mut shared.scratch, &mut shared.tally.subscribers).map_err(Loss::Io)?;
         }
-        self.note(number, news);
+        self.note(number, news, shared);
         outcome.map_err(Loss::Fault)?;
         if news.is_answered { self.ask_again(number, news.closes, shared).map_err(Loss::Io) } else { Ok(()) }
     }
 
     /// Who expects a message that is there already is in when it has got it.
-    fn note(&mut self, number: usize, news: News) {
+    fn note(&mut self, number: usize, news: News, shared: &mut Shared) {
         let is_in = match &self.subscription.from_start {
             Some(_) => self.members[number].account.first_message_ns.is_some(),
             None => news.is_accepted || news.is_answered,
         };
         if is_in {
             self.let_in(number);
+        }
+        if (news.is_accepted || news.is_answered)
+            && let Some(away_since_ns) = self.members[number].come_back()
+        {
+            let Shared { tally, now_ns, start_ns, .. } = shared;
+            let since_start_ns = now_ns.saturating_sub(*start_ns);
+            tally.absences.come_back(since_start_ns, now_ns.saturating_sub(away_since_ns));
         }
     }
 
@@ -289,7 +298,7 @@ impl Audience {
         if let Err(fault) = self.members[number].hear_end(&mut books) {
             return self.lose(number, Loss::Fault(fault), shared);
         }
-        self.note(number, News { is_answered: true, ..News::default() });
+        self.note(number, News { is_answered: true, ..News::default() }, shared);
         self.ask_again(number, true, shared).or_else(|error| self.lose(number, Loss::Io(error), shared))
     }
 
@@ -310,7 +319,10 @@ impl Audience {
             Loss::Io(error) => format!("a subscriber's connection broke: {error}"),
             Loss::Fault(fault) => format!("a subscriber lost its subscription: {fault}"),
         });
-        let pause_ns = self.luck.u64(PAUSE_NS);
+        if member.stay_away(shared.now_ns) {
+            shared.tally.absences.leave();
+        }
+        let pause_ns = self.comeback.pause_ns(member.failures, member.retry, &mut self.luck);
         self.set_alarm(number, shared.now_ns + pause_ns);
         Ok(())
     }

@@ -13,6 +13,7 @@ use super::{
     alarm::{Alarm, unless_interrupted},
     audience::Audience,
     clock::nanoseconds,
+    comeback::Comeback,
     cpu,
     error::LoadError,
     payload::{Payload, Stamp},
@@ -83,6 +84,11 @@ impl Crowd {
         };
         crowd.open_publisher()?;
         Ok(crowd)
+    }
+
+    /// Says how those come back whose connection breaks: soon, unless told otherwise.
+    pub fn come_back(&mut self, comeback: Comeback) {
+        self.audience.comeback = comeback;
     }
 
     fn open_publisher(&mut self) -> Result<(), LoadError> {

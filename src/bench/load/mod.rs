@@ -17,6 +17,7 @@ mod account;
 mod alarm;
 mod audience;
 mod clock;
+mod comeback;
 mod connection;
 mod cpu;
 mod crowd;
@@ -35,6 +36,7 @@ mod tally;
 mod transport;
 
 pub use clock::{Clock, nanoseconds};
+pub use comeback::{Absences, Comeback};
 pub use crowd::Crowd;
 pub use error::LoadError;
 pub use payload::{Payload, Stamp};

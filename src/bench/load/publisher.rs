@@ -78,7 +78,11 @@ impl Publisher {
 
     /// Opens the connections that are needed from the beginning.
     pub fn open(&mut self, registry: &Registry, traffic: &mut Traffic) -> io::Result<()> {
-        let count = if matches!(self.publishing.way, Way::Post(_)) { POOL_STEP } else { 1 };
+        let count = match self.publishing.way {
+            Way::Post(_) => POOL_STEP,
+            Way::Connection { .. } => 1,
+            Way::Nobody => 0,
+        };
         self.grow(count, registry, traffic)
     }
 
@@ -86,7 +90,7 @@ impl Publisher {
         for _ in 0..by.min(LARGEST_POOL - self.lines.len()) {
             let form = match &self.publishing.way {
                 Way::Post(_) => Form::Receipts,
-                Way::Connection { .. } => Form::WebSocket,
+                Way::Connection { .. } | Way::Nobody => Form::WebSocket,
             };
             let decoder = Decoder::new(form, CursorIn::Nothing);
             self.lines.push(Line { connection: None, decoder, state: State::Opening, sequence: 0 });
@@ -159,6 +163,8 @@ impl Publisher {
                 self.free.push(number);
                 Ok(())
             }
+            // It has no connections, so none was free.
+            Way::Nobody => Ok(()),
         };
         if let Err(error) = written {
             self.lose(number, &error.to_string(), registry, tally)?;
@@ -304,7 +310,7 @@ impl News {
                 self.closes |= closes;
             }
             Heard::Ping(payload) => masked_frame(Opcode::Pong, MASK, payload, &mut self.pongs),
-            Heard::Text(_) | Heard::Cursor(_) => {}
+            Heard::Text(_) | Heard::Cursor(_) | Heard::Retry(_) => {}
         }
     }
 }

@@ -67,6 +67,8 @@ pub struct Publishing {
 /// The ways to publish.
 #[derive(Debug)]
 pub enum Way {
+    /// Nothing is published: the subscribers are all there is to see.
+    Nobody,
     /// One request for each message, over connections that are kept. The pattern is the whole request; its body has
     /// the size that its head declares.
     Post(Pattern),

@@ -1,6 +1,6 @@
 //! One subscriber: its connection, what it asks for, and its account.
 
-use std::io;
+use std::{io, time::Duration};
 
 use mio::{Registry, Token};
 
@@ -26,6 +26,12 @@ pub struct Subscriber {
     pub since_ns: u64,
     /// When it does something by itself: asks again, or connects.
     pub alarm_ns: Option<u64>,
+    /// How often in a row its connection broke or was refused.
+    pub failures: u32,
+    /// When to come back, as the server has said in its event stream.
+    pub retry: Option<Duration>,
+    /// Since when it has no subscription that it had.
+    away_since_ns: Option<u64>,
     /// When its last short-poll was due.
     pub beat_ns: Option<u64>,
     decoder: Decoder,
@@ -52,6 +58,9 @@ impl Subscriber {
             has_subscribed: false,
             since_ns: 0,
             alarm_ns: None,
+            failures: 0,
+            retry: None,
+            away_since_ns: None,
             beat_ns: None,
             decoder: Decoder::new(subscription.transport.form(), subscription.cursor_in.clone()),
             cursor: Vec::new(),
@@ -77,6 +86,20 @@ impl Subscriber {
         if let Some(connection) = self.connection.take() {
             connection.close(registry);
         }
+    }
+
+    /// Its connection is broken. Returns whether it was not away already.
+    pub fn stay_away(&mut self, now_ns: u64) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        let is_new = self.away_since_ns.is_none();
+        self.away_since_ns.get_or_insert(now_ns);
+        is_new
+    }
+
+    /// It has a subscription. Returns since when it had none.
+    pub fn come_back(&mut self) -> Option<u64> {
+        self.failures = 0;
+        self.away_since_ns.take()
     }
 
     /// Sends the request, which goes on from where this subscriber stands.
@@ -125,13 +148,14 @@ impl Subscriber {
         replies: &mut Vec<u8>,
     ) -> (News, Result<(), Fault>) {
         let mut news = News::default();
-        let Self { decoder, cursor, account, .. } = self;
+        let Self { decoder, cursor, account, retry, .. } = self;
         let outcome = decoder.feed(bytes, &mut |heard| match heard {
             Heard::Text(text) => {
                 account.book_all(text, books);
                 reply(text, subscription, replies);
             }
             Heard::Cursor(position) => replace(cursor, position),
+            Heard::Retry(pause) => *retry = Some(pause),
             Heard::Head(length) => books.tally.subscribers.head_bytes += length as u64,
             Heard::Accepted => news.is_accepted = true,
             Heard::Answered { closes } => {

@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 
 use crate::bench::histogram;
 
-use super::clock::nanoseconds;
+use super::{clock::nanoseconds, comeback::Absences};
 
 /// How many different faults are remembered by their words.
 const FAULTS_KEPT: usize = 5;
@@ -42,6 +42,8 @@ pub struct Tally {
     pub recovery: Histogram<u64>,
     /// Deliveries that were lost or repeated at subscribers that were cut off.
     pub cut: CutTally,
+    /// How subscribers lost their connections and came back.
+    pub absences: Absences,
     /// How long it took to read from all sockets that were ready at a time.
     pub sweep: Histogram<u64>,
     /// Latency over time.
@@ -115,6 +117,7 @@ impl Tally {
             lag: histogram::new(),
             recovery: histogram::new(),
             cut: CutTally::default(),
+            absences: Absences::over(duration),
             sweep: histogram::new(),
             timeline: Timeline::over(duration),
             subscribers: Traffic::default(),

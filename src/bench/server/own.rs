@@ -32,7 +32,8 @@ pub enum ServerError {
     },
 }
 
-/// A running server. It ends when this is dropped.
+/// A running server. It ends when this is dropped, or when this process ends. On Linux it also ends with the thread that
+/// has started it, since it may be stopped and so read nothing; start it from the thread that keeps it.
 #[derive(Debug)]
 pub struct OwnServer {
     child: Child,
@@ -50,8 +51,16 @@ impl OwnServer {
     /// # Errors
     /// It does not start.
     pub fn start(args: &[String], with_lab: bool, cores: Option<&Cores>) -> Result<Self, ServerError> {
+        Self::start_at(0, args, with_lab, cores)
+    }
+
+    /// Starts it on this port of loopback; 0 is a free one.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_at(port: u16, args: &[String], with_lab: bool, cores: Option<&Cores>) -> Result<Self, ServerError> {
         let program = env::current_exe().map_err(ServerError::Start)?;
-        Self::start_program(&program, args, with_lab, cores)
+        Self::launch(&program, port, args, with_lab, cores)
     }
 
     /// Starts another build of it.
@@ -64,8 +73,20 @@ impl OwnServer {
         with_lab: bool,
         cores: Option<&Cores>,
     ) -> Result<Self, ServerError> {
+        Self::launch(program, 0, args, with_lab, cores)
+    }
+
+    fn launch(
+        program: &Path,
+        port: u16,
+        args: &[String],
+        with_lab: bool,
+        cores: Option<&Cores>,
+    ) -> Result<Self, ServerError> {
         let mut command = Command::new(program);
-        command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--log-level", "warn"]);
+        command.args(["serve", "--host", "127.0.0.1", "--port", &port.to_string(), "--log-level", "warn"]);
+        // Its input is this process: when that ends, however it ends, the server has nobody to serve any more.
+        command.arg("--until-input-ends");
         command.args(["--lab-port", if with_lab { "auto" } else { "0" }]);
         command.args(args);
         // What is measured is what the report names, not what somebody's environment adds.
@@ -75,7 +96,7 @@ impl OwnServer {
             }
         }
         keep_interrupts_from(&mut command);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let spawned = match cores {
             Some(cores) => cores.on_server_cores(|| command.spawn()),
             None => command.spawn(),

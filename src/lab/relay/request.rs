@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::{body::Body, words};
 use crate::{
-    channel::RESERVED_PREFIX,
+    channel::TAP_PREFIX,
     lab::{
         faults::ExchangeKind,
         links::{BadLinkName, LinkName},
@@ -240,7 +240,7 @@ fn take_link(target: &str) -> Result<(Cow<'_, str>, Option<LinkName>), BadReques
 /// Whether a target is a tap's channel, or a recording that is stored.
 fn is_about_recording(target: &str) -> bool {
     let path = percent_decode_str(path(target)).decode_utf8_lossy();
-    let is_tap = |channel: &str| channel.starts_with(RESERVED_PREFIX);
+    let is_tap = |channel: &str| channel.starts_with(TAP_PREFIX);
     let is_file = |path: &str| ["recording.json", "recording.pcapng"].iter().any(|name| path.ends_with(name));
     path.strip_prefix("/channels/").is_some_and(is_tap) || path.strip_prefix("/lab/").is_some_and(is_file)
 }

@@ -10,7 +10,7 @@ use std::{
 
 use super::traffic::Counters;
 use crate::{
-    channel::{ChannelName, RESERVED_PREFIX},
+    channel::{ChannelName, TAP_PREFIX},
     lab::links::LinkName,
 };
 
@@ -31,7 +31,7 @@ pub struct TappedLink {
 impl TappedLink {
     /// A link of which nothing is recorded yet. `None` if its channel could have no name, which no link's name allows.
     pub(super) fn of(name: &LinkName) -> Option<Self> {
-        let channel = format!("{RESERVED_PREFIX}{}", name.as_str()).parse().ok()?;
+        let channel = format!("{TAP_PREFIX}{}", name.as_str()).parse().ok()?;
         Some(Self {
             channel,
             counters: Counters::default(),

@@ -1,5 +1,7 @@
 //! Server-sent events (WHATWG HTML §9.2.6).
 
+use std::time::Duration;
+
 use memchr::memchr2;
 
 use super::{CursorIn, Heard};
@@ -11,10 +13,13 @@ use super::{CursorIn, Heard};
 pub fn parse(bytes: &[u8], cursor_in: &CursorIn, sink: &mut impl FnMut(Heard<'_>)) -> usize {
     let (mut used, mut line_start) = (0, 0);
     let (mut id, mut last_id) = (None, None);
-    let mut data_start = None;
+    let (mut data_start, mut retry) = (None, None);
     while let Some((line_end, next)) = end_of_line(bytes, line_start) {
         let line = &bytes[line_start..line_end];
         if line.is_empty() {
+            if let Some(pause) = retry.take() {
+                sink(Heard::Retry(pause));
+            }
             if let Some(start) = data_start.take() {
                 sink(Heard::Text(&bytes[start..line_start]));
             }
@@ -26,6 +31,8 @@ pub fn parse(bytes: &[u8], cursor_in: &CursorIn, sink: &mut impl FnMut(Heard<'_>
             && let Some(value) = value_of(b"data", line)
         {
             data_start = Some(line_end - value.len());
+        } else if let Some(pause) = value_of(b"retry", line).and_then(milliseconds) {
+            retry = Some(pause);
         }
         line_start = next;
     }
@@ -45,6 +52,12 @@ fn end_of_line(bytes: &[u8], start: usize) -> Option<(usize, usize)> {
         (b'\r', None) if end > start => None,
         _ => Some((end, end + 1)),
     }
+}
+
+/// A time to wait consists of ASCII digits alone, or it is ignored.
+fn milliseconds(value: &[u8]) -> Option<Duration> {
+    let digits = std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    digits.parse().ok().map(Duration::from_millis)
 }
 
 fn value_of<'a>(name: &[u8], line: &'a [u8]) -> Option<&'a [u8]> {

@@ -10,6 +10,8 @@ mod head;
 mod lines;
 mod websocket;
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use self::{
@@ -37,6 +39,8 @@ pub enum Heard<'a> {
     Text(&'a [u8]),
     /// The position to go on from. Told once for all that a read has brought.
     Cursor(&'a [u8]),
+    /// How long to wait before coming back when the event stream breaks.
+    Retry(Duration),
     /// A poll is answered, and everything in the answer was reported.
     Answered {
         /// Whether the server closes the connection after this answer.
@@ -310,6 +314,7 @@ mod tests {
                 Heard::Head(_) => {}
                 Heard::Accepted => all.push("accepted".to_owned()),
                 Heard::Text(text) => all.push(format!("text {}", text.escape_ascii())),
+                Heard::Retry(pause) => all.push(format!("retry {pause:?}")),
                 Heard::Cursor(at) => cursor = Some(at.escape_ascii().to_string()),
                 Heard::Answered { closes } => all.push(format!("answered{}", if closes { ", closes" } else { "" })),
                 Heard::Ping(payload) => all.push(format!("ping {}", payload.escape_ascii())),
@@ -394,7 +399,7 @@ mod tests {
             Form::EventStream,
             &CursorIn::EventId,
             &after(CHUNKED, body),
-            &["accepted", "text {}\\n", "text two\\n", "text three\\n", "cursor a.2"],
+            &["accepted", "retry 1ms", "text {}\\n", "text two\\n", "text three\\n", "cursor a.2"],
         );
     }
 
