@@ -20,7 +20,7 @@ import { Bet } from "./bet.js";
 import { Health } from "./health.js";
 import { Knobs, setInAddress } from "./knobs.js";
 import { Lanes } from "./lanes.js";
-import { findLab, NotYours } from "./link.js";
+import { findLab, NotYours, ROOT } from "./link.js";
 import { find, randomName } from "./page.js";
 import { Run } from "./run.js";
 import { Samples, save } from "./samples.js";
@@ -40,12 +40,17 @@ export const TRANSPORTS = [
 ];
 
 /**
+ * What happens between Start and Stop. If it comes to an end by itself, it returns what is then said.
+ *
+ * @typedef {(run: Run) => void | string | Promise<void | string>} Program
+ *
  * @typedef {object} Plan
  * @property {string} name of the demo: its folder
  * @property {Lane[]} [lanes] the three transports, unless given; an empty list leaves the stage to the demo
  * @property {number} [seconds] how long the axis of the lanes is: 10
  * @property {string} [unit] in which marks have values; without it all marks stand on the line
  * @property {"stop" | "go on"} [whenHidden] what happens when the page is hidden, and its timers are throttled: it stops, unless given
+ * @property {boolean} [lab] whether its streams go over a link of the lab: they do, unless given. Without it a run has a link in name only
  * @property {boolean} [room] whether the channel is shared by all that open the page, unless they choose another `?room=`
  * @property {boolean} [isTimed] whether figures are spoiled when the page is busy: they are, unless given. What is only counted stays true
  * @property {() => Promise<unknown>} [prepare] what keeps the page busy and so is done before it starts: with the bet
@@ -54,7 +59,7 @@ export const TRANSPORTS = [
 /** One page with its bet, its button and its lanes. */
 export class Demo {
   #plan;
-  /** @type {(run: Run) => void | Promise<void>} */ #program = () => {};
+  /** @type {Program} */ #program = () => {};
   #lanes;
   #samples = new Samples();
   #bet = new Bet();
@@ -93,7 +98,7 @@ export class Demo {
     });
   }
 
-  /** Says what happens between Start and Stop. @param {(run: Run) => void | Promise<void>} program */
+  /** Says what happens between Start and Stop. @param {Program} program */
   start(program) {
     this.#program = program;
     document.documentElement.dataset.demo = "ready";
@@ -137,7 +142,7 @@ export class Demo {
     this.#button.disabled = true;
     /** @type {Run | undefined} */ let run;
     try {
-      const lab = await findLab();
+      const lab = this.#plan.lab === false ? ROOT : await findLab();
       await this.#prepared;
       await this.#cleared;
       run = await this.#newRun(lab);
@@ -157,7 +162,10 @@ export class Demo {
       this.#say("Running.");
       this.#status.dataset.verdict = "running";
       for (const name of this.knobs.keys()) await this.#turn(name);
-      if (!run.signal.aborted) await this.#program(run);
+      const end = run.signal.aborted ? undefined : await this.#program(run);
+      if (end === undefined || run.signal.aborted) return;
+      this.stop();
+      this.#say(end);
     } catch (error) {
       // What was under way when the viewer pressed Stop has failed for that alone.
       if (run?.signal.aborted) return;
@@ -172,6 +180,7 @@ export class Demo {
   /** A run of this page's own, also when its address was copied from a page on which it goes on. @param {URL} lab */
   async #newRun(lab) {
     const create = () => new Run(this.#plan, lab, { knobs: this.#knobs, lanes: this.#lanes, samples: this.#samples, bet: this.#bet, say: this.#say });
+    if (this.#plan.lab === false) return create();
     let run = create();
     try {
       if (await isTaken(run.link.name)) throw new NotYours("This run goes on in another tab.");

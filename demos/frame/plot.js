@@ -44,6 +44,17 @@ function plotly() {
 }
 
 /**
+ * What a chart shows in any case, so that small differences look small: a trace that nobody sees. (On logarithmic axes
+ * plotly.js does not widen what `autorangeoptions` include.)
+ *
+ * @param {[number, number]} x
+ * @param {[number, number]} y
+ */
+export function extent(x, y) {
+  return { x, y, mode: "markers", marker: { opacity: 0 }, showlegend: false, hoverinfo: "skip" };
+}
+
+/**
  * A chart that can be drawn anew with new data, follows the theme, and can be saved as a picture.
  *
  *     const chart = new Chart(element, { title: "…", x: "ms", y: "share of messages" });
@@ -122,7 +133,7 @@ export class Chart {
       paper_bgcolor: panel,
       plot_bgcolor: panel,
       // The title has a row of its own above the legend. On a phone the legend takes several rows, below the chart.
-      margin: { l: size * 4, r: size, t: size * (isNarrow ? 3 : 5.2), b: size * (isNarrow ? 8 : 4.2) },
+      margin: { l: size * 4, r: size, t: size * (isNarrow ? 3 : 5.2), b: size * (isNarrow ? 8 : 5) },
       legend: isNarrow
         ? { orientation: "h", yref: "container", y: 0.02, yanchor: "bottom", x: 0, xanchor: "left" }
         : { orientation: "h", y: 1.01, yanchor: "bottom", x: 0, xanchor: "left" },

@@ -36,7 +36,7 @@ export class Run {
     this.channel = plan.room ? String(query.get("room")) : own;
     /** The way to it: this run's own. */
     this.link = new Link(own, lab);
-    this.#links = [this.link];
+    this.#links = plan.lab === false ? [] : [this.link];
     /** When it began, by `performance.now()`. */
     this.began = performance.now();
   }

@@ -6,6 +6,7 @@
 mod bench;
 mod command_line;
 mod contract;
+mod crowd;
 mod demos;
 #[cfg(target_os = "linux")]
 mod direct;

@@ -10,6 +10,7 @@ use crate::bench::{
     load::{Crowd, LoadError, Publishing, Subscription, Tally, Transport, Way},
     server::{Cores, CpuTime, OwnServer, ServerError, memory},
     template::{Origin, Template, TemplateError, WayThere},
+    validity,
 };
 
 use super::leash::Pull;
@@ -29,13 +30,6 @@ const TRIES: usize = 20;
 
 /// What a server of an experiment is started with: no lab, and no crowds of its own.
 const OPTIONS: [&str; 2] = ["--crowd-subscribers", "0"];
-
-/// Beyond this share of a core, the generator is what is measured.
-const BUSY: f64 = 0.9;
-
-/// So late may one message in a hundred be sent, at least; and beyond, this share of the latency of one in a hundred.
-const LATE_MS: f64 = 1.0;
-const LATE_SHARE: f64 = 0.05;
 
 /// A percentile needs so many values beyond it.
 const BEYOND: f64 = 10.0;
@@ -179,15 +173,14 @@ impl Generator {
     /// Looks at what a phase has cost.
     #[must_use]
     pub fn of(tally: &Tally) -> Self {
-        let cpu_share = tally.cpu.map(|cpu| share(cpu, tally.took));
+        let cpu_share = validity::cpu_share(tally);
         let lag_p99_ms = milliseconds(tally.lag.value_at_quantile(0.99));
-        let tolerated_ms = LATE_MS.max(LATE_SHARE * milliseconds(tally.latency.value_at_quantile(0.99)));
-        let bottleneck = match cpu_share {
-            Some(share) if share > BUSY => Some(format!("the generator used {:.0} % of its core", share * 100.0)),
-            _ if lag_p99_ms > tolerated_ms => {
-                Some(format!("the generator sent one message in a hundred {lag_p99_ms:.1} ms late or later"))
-            }
-            _ => None,
+        let bottleneck = if tally.messages > 0 {
+            Some(validity::judge(tally).reasons.join(" ")).filter(|reasons| !reasons.is_empty())
+        } else {
+            // Where nothing is sent, nothing is late.
+            let too_busy = cpu_share.filter(|share| *share > validity::BUSIEST);
+            too_busy.map(|share| format!("The generator used {:.0} % of its core.", share * 100.0))
         };
         Self { cpu_share, lag_p99_ms, bottleneck }
     }
@@ -235,17 +228,15 @@ mod tests {
     }
 
     #[test]
-    fn a_generator_that_is_busy_or_late_is_the_bottleneck() {
+    fn a_generator_that_sends_nothing_can_still_be_too_busy() {
         let mut tally = Tally::new(Duration::from_secs(1));
         tally.took = Duration::from_secs(1);
         tally.cpu = Some(Duration::from_millis(500));
         assert_eq!(Generator::of(&tally).bottleneck, None);
         tally.cpu = Some(Duration::from_millis(950));
-        assert_eq!(Generator::of(&tally).bottleneck.as_deref(), Some("the generator used 95 % of its core"));
-        tally.cpu = None;
+        assert_eq!(Generator::of(&tally).bottleneck.as_deref(), Some("The generator used 95 % of its core."));
+        tally.messages = 1;
         tally.lag.saturating_record(3_000_000);
         assert!(Generator::of(&tally).bottleneck.is_some_and(|words| words.contains("late")));
-        tally.latency.saturating_record(100_000_000);
-        assert_eq!(Generator::of(&tally).bottleneck, None, "3 ms are little beside 100 ms");
     }
 }

@@ -141,6 +141,19 @@ impl TestServer {
         .await
     }
 
+    /// The number of the server's process.
+    #[cfg(target_os = "linux")]
+    pub fn process(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Kills the server, and waits for its end.
+    #[cfg(target_os = "linux")]
+    pub async fn kill(&mut self) {
+        self.process.kill().expect("the process can be killed");
+        end_of(&mut self.process).await;
+    }
+
     /// Asks the server to drain.
     pub fn terminate(&self) {
         signal(&self.process, "TERM");
