@@ -27,7 +27,7 @@ pub use hub::{ChannelsFull, Hub, HubLimits};
 pub use keys::KeyLimits;
 pub use log::{Budget, Log, MESSAGE_OVERHEAD, Retention};
 pub use message::{
-    BadName, CROWD_CHANNEL, ChannelName, ClientName, ContentType, DisplayName, IdempotencyKey, Label, MemberId, Message, Publication,
-    TAP_PREFIX,
+    BadName, CROWD_CHANNEL, ChannelName, ClientName, ContentType, DisplayName, IdempotencyKey, Label, MemberId,
+    Message, Publication, TAP_PREFIX,
 };
 pub use presence::{Presence, PresenceLimits};

@@ -38,7 +38,13 @@ impl Connections {
     /// Returns a count of none.
     #[must_use]
     pub fn new(max: usize, max_per_address: Option<usize>) -> Self {
-        Self { open: AtomicUsize::new(0), lent: AtomicUsize::new(0), by_address: Mutex::default(), max, max_per_address }
+        Self {
+            open: AtomicUsize::new(0),
+            lent: AtomicUsize::new(0),
+            by_address: Mutex::default(),
+            max,
+            max_per_address,
+        }
     }
 
     /// How many connections there may be, and how many subscriptions over them.

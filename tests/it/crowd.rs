@@ -76,7 +76,8 @@ async fn a_crowd_grows_step_by_step_and_everybody_gets_every_message() {
     assert_eq!(news[0]["what"], "began");
     assert_eq!(news[0]["order"], started["order"]);
     let points = of_kind(&news, "point");
-    let sizes: Vec<_> = points.iter().map(|point| (&point["subscribers"], &point["messages"], &point["deliveries"])).collect();
+    let sizes: Vec<_> =
+        points.iter().map(|point| (&point["subscribers"], &point["messages"], &point["deliveries"])).collect();
     assert_eq!(sizes, [(&json!(10), &json!(60), &json!(600)), (&json!(20), &json!(60), &json!(1200))]);
     for point in points {
         assert_eq!((&point["late"], &point["transport"]), (&json!(0), &json!("long-poll")));
@@ -136,7 +137,10 @@ async fn a_closed_loop_leaves_out_what_an_open_loop_sees() {
     assert_eq!((&open["planned"], &open["sent"], &open["n"]), (&json!(400), &json!(400), &json!(2000)));
     assert_eq!((&open["lost"], &closed["lost"]), (&json!(0), &json!(0)));
     let sent = closed["sent"].as_u64().expect("a number");
-    assert!((200..=355).contains(&sent), "it has left out the fifty that were due in the freeze, and it may be late: {sent}");
+    assert!(
+        (200..=355).contains(&sent),
+        "it has left out the fifty that were due in the freeze, and it may be late: {sent}"
+    );
     // An eighth of the open loop's messages met the freeze, and one of the other's.
     assert!(open["p99_ms"].as_f64().is_some_and(|ms| ms > 700.0), "{open}");
     assert!(closed["p99_ms"].as_f64() < open["p99_ms"].as_f64(), "{closed}");

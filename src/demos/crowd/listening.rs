@@ -129,10 +129,7 @@ fn steps(all: usize) -> Vec<usize> {
 }
 
 /// Runs a phase, and returns the share of a core that the server has used meanwhile.
-fn watched(
-    arena: &Arena,
-    phase: impl FnOnce() -> Result<Tally, Broken>,
-) -> Result<(Tally, Option<f64>), Broken> {
+fn watched(arena: &Arena, phase: impl FnOnce() -> Result<Tally, Broken>) -> Result<(Tally, Option<f64>), Broken> {
     let (before, began) = (arena.cpu(), Instant::now());
     let tally = phase()?;
     let used = arena.cpu().zip(before).map(|(now, before)| share(now.since(&before), began.elapsed()));

@@ -130,6 +130,12 @@ export class DemoPage {
     assert.deepEqual(this.#faults(), []);
   }
 
+  /** Waits until the run has come to its end by itself, without a fault. */
+  async ended() {
+    await this.page.locator(":root[data-demo=stopped]").waitFor({ state: "attached" });
+    assert.deepEqual(this.#faults(), []);
+  }
+
   /** Takes a picture for each theme, on a phone and on a projector. */
   async takePictures() {
     mkdirSync(PICTURES, { recursive: true });
