@@ -16,11 +16,11 @@ mod elsewhere {
         arena::{Arena, Broken},
         leash::Leash,
         news::News,
-        order::Freeze,
+        order::Freezing,
     };
 
     /// No order comes this far where no process can be stopped.
-    pub fn run(_: &Freeze, _: &Arena, _: &Leash, _: &News) -> Result<(), Broken> {
+    pub fn run(_: &Freezing, _: &Arena, _: &Leash, _: &News) -> Result<(), Broken> {
         Ok(())
     }
 }
@@ -41,7 +41,7 @@ mod unix {
         arena::{Arena, Broken, Generator, milliseconds, percentile},
         leash::Leash,
         news::News,
-        order::Freeze,
+        order::Freezing,
     };
 
     /// How long is measured, and when in it the server is stopped.
@@ -118,7 +118,7 @@ mod unix {
     ///
     /// # Errors
     /// Tells why it has no end.
-    pub fn run(order: &Freeze, arena: &Arena, leash: &Leash, news: &News) -> Result<(), Broken> {
+    pub fn run(order: &Freezing, arena: &Arena, leash: &Leash, news: &News) -> Result<(), Broken> {
         let freeze = Duration::from_millis(order.freeze_ms);
         let mut closed = arena.crowd(Transport::WebSocket, "closed", true)?;
         let mut open = arena.crowd(Transport::WebSocket, "open", true)?;
@@ -150,7 +150,7 @@ mod unix {
     fn send(
         kind: Loop,
         mut crowd: Crowd,
-        order: &Freeze,
+        order: &Freezing,
         begin: &Barrier,
         leash: &Leash,
         news: &News,
@@ -188,7 +188,7 @@ mod unix {
         })
     }
 
-    fn measured(kind: Loop, order: &Freeze, tally: &Tally) -> Measured {
+    fn measured(kind: Loop, order: &Freezing, tally: &Tally) -> Measured {
         let latency = &tally.latency;
         Measured {
             r#loop: kind,

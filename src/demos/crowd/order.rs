@@ -18,7 +18,7 @@ pub enum Order {
     /// What happens when the server restarts: all come back.
     Storm(Storm),
     /// How a stopped server looks to a closed loop, and to an open one.
-    Freeze(Freeze),
+    Freeze(Freezing),
 }
 
 /// How many can listen.
@@ -48,7 +48,7 @@ pub struct Storm {
 /// How a stopped server looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Freeze {
+pub struct Freezing {
     /// How many listen to either sender.
     pub subscribers: usize,
     /// Messages a second of either sender.
@@ -162,7 +162,7 @@ impl Default for Storm {
     }
 }
 
-impl Default for Freeze {
+impl Default for Freezing {
     fn default() -> Self {
         Self { subscribers: 10, rate: 100, freeze_ms: 1000 }
     }
@@ -240,7 +240,7 @@ impl Order {
                 within("down_ms", down_ms, 0, LONGEST_DOWN_MS, "")
             }
             Self::Freeze(_) if cfg!(not(unix)) => Err(BadOrder::NoFreeze),
-            Self::Freeze(Freeze { subscribers, rate: asked, freeze_ms }) => {
+            Self::Freeze(Freezing { subscribers, rate: asked, freeze_ms }) => {
                 people("subscribers", subscribers, MOST_IN_FREEZE)?;
                 rate(asked)?;
                 within("freeze_ms", freeze_ms, 0, LONGEST_FREEZE_MS, "")

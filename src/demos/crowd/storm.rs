@@ -164,7 +164,7 @@ fn listen(crowd: &mut Crowd, phase: &Phase, mut telling: Telling<'_>, leash: &Le
             telling.tell(glance);
         }
         let absences = &glance.tally.absences;
-        let all_are_back = glance.elapsed > quiet && absences.away == 0 && absences.length.len() > 0;
+        let all_are_back = glance.elapsed > quiet && absences.away == 0 && !absences.length.is_empty();
         if all_are_back || leash.pulled().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
 }
