@@ -261,7 +261,7 @@ fn within(knob: &'static str, asked: u64, least: u64, most: u64, reason: &'stati
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { subscribers: 5000, rate: 100, time: Duration::from_secs(60) };
+    const LIMITS: Limits = Limits { subscribers: 5000, rate: 100, time: Duration::from_mins(1) };
 
     fn fault(json: &str) -> String {
         Order::parse(json.as_bytes(), &LIMITS).expect_err("a fault").to_string()
