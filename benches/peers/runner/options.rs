@@ -30,7 +30,7 @@ pub struct Arguments {
     #[command(flatten)]
     pub plan: Plan,
     /// Cargo passes this to every benchmark.
-    #[arg(long = "bench", hide = true)]
+    #[arg(long = "bench", hide = true, global = true)]
     _bench: bool,
 }
 
