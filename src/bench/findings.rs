@@ -1,8 +1,10 @@
 //! What the figures say, and what they do not, in sentences. Nothing is said that the rounds do not carry.
 
+use std::time::Duration;
+
 use super::{
-    metric::{Metric, exact, total},
-    report::{Cell, Finding, Loop, Report},
+    metric::{Metric, exact, merged, total},
+    report::{Cell, Finding, Loop, Report, Settings},
     statistics::{FEWEST, Ratio},
     words::{self, COUNT, TIME},
 };
@@ -71,10 +73,10 @@ fn completeness(report: &Report) -> Finding {
     } else {
         format!("Beside {} deliveries in order: {}.", words::count(n), words::list(&faults))
     };
-    let faulty = |cell: &&Cell| {
+    let is_touched = |cell: &&Cell| {
         cell.valid_rounds().any(|round| total([round.lost, round.repeated, round.reordered, round.damaged]) > 0)
     };
-    Finding { load: None, text, cells: report.cells.iter().filter(faulty).map(|cell| cell.id.clone()).collect() }
+    Finding { load: None, text, cells: report.cells.iter().filter(is_touched).map(|cell| cell.id.clone()).collect() }
 }
 
 fn invalid_rounds(report: &Report) -> Option<Finding> {
@@ -98,28 +100,39 @@ fn invalid_rounds(report: &Report) -> Option<Finding> {
     })
 }
 
-/// How far the stop of the server shows in the latencies of one load.
+/// How far the stop of the server shows in the latencies of one load: whoever was due in the first half of it had to wait
+/// for longer than the other half.
 fn freeze(report: &Report, cells: &[&Cell]) -> Option<Finding> {
-    let seconds = report.settings.freeze_s?;
-    let seen: Vec<(&Cell, String)> = cells
+    let Settings { freeze_s, duration_s, loop_, .. } = &report.settings;
+    let stop = Duration::try_from_secs_f64((*freeze_s)?).ok()?;
+    let half_ns = u64::try_from((stop / 2).as_nanos()).ok()?;
+    let seen: Vec<String> = cells
         .iter()
         .filter_map(|cell| {
-            let p99 = words::figure(exact(cell.summary.as_ref()?.latency.p99_ns?), TIME);
-            Some((*cell, format!("{} {p99}", name(report, cell))))
+            let latency = merged(cell.valid_rounds().map(|round| &round.latency));
+            let slow = exact(latency.count_between(half_ns, u64::MAX)) / exact(latency.len());
+            (!latency.is_empty()).then(|| format!("{} {:.1} %", name(report, cell), slow * 100.0))
         })
         .collect();
-    let figures = words::list(&seen.iter().map(|(_, figure)| figure.clone()).collect::<Vec<_>>());
-    let stood = format!("The server stood still for {seconds} s in the middle of each round");
-    let text = match report.settings.loop_ {
-        Loop::Open => format!("{stood}, and the 99th percentile shows it: {figures}."),
+    let (stood, half) = (words::figure(exact(half_ns) * 2.0, TIME), words::figure(exact(half_ns), TIME));
+    let due = stop.as_secs_f64() / 2.0 / duration_s * 100.0;
+    let text = match loop_ {
+        Loop::Open => format!(
+            "The server stood still for {stood} in each round, and it shows: {due:.1} % of the messages were due when they \
+             had to wait for {half} or longer, and so many deliveries took that long: {}.",
+            words::list(&seen)
+        ),
         Loop::Closed => format!(
-            "{stood}, and the closed loop published nothing meanwhile: the 99th percentile does not show it, {figures}."
+            "The server stood still for {stood} in each round, and the closed loop hides it: whoever is due in {due:.1} % of \
+             the time has to wait for {half} or longer, but it published nothing then, so only so many deliveries took \
+             that long: {}.",
+            words::list(&seen)
         ),
     };
     (!seen.is_empty()).then(|| Finding {
-        load: seen.first().map(|(cell, _)| words::load(cell)),
+        load: cells.first().map(|cell| words::load(cell)),
         text,
-        cells: seen.iter().map(|(cell, _)| cell.id.clone()).collect(),
+        cells: cells.iter().map(|cell| cell.id.clone()).collect(),
     })
 }
 

@@ -159,8 +159,8 @@ impl Metric {
                 round.packets.map(|packets| (exact(total([packets.down, packets.up])), exact(round.n)))
             }),
             Self::Cpu => Way::Quotient(|_, round| Some((exact(round.server?.cpu_ns?), exact(round.n)))),
-            Self::Memory => Way::Quotient(|cell, round| per_connection(cell, round.server?.memory?)),
-            Self::Kernel => Way::Quotient(|cell, round| per_connection(cell, round.server?.kernel?)),
+            Self::Memory => Way::Quotient(|cell, round| Some(per_connection(cell, round.server?.memory?))),
+            Self::Kernel => Way::Quotient(|cell, round| Some(per_connection(cell, round.server?.kernel?))),
         }
     }
 }
@@ -176,8 +176,8 @@ pub fn merged<'a>(distributions: impl IntoIterator<Item = &'a Distribution>) -> 
     all
 }
 
-fn per_connection(cell: &Cell, memory: MemoryUse) -> Option<(f64, f64)> {
-    Some((exact(memory.with_bytes) - exact(memory.without_bytes), f64::from(cell.subscribers)))
+fn per_connection(cell: &Cell, memory: MemoryUse) -> (f64, f64) {
+    (exact(memory.with_bytes) - exact(memory.without_bytes), f64::from(cell.subscribers))
 }
 
 fn quotient((dividend, divisor): (f64, f64)) -> Option<f64> {

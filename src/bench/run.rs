@@ -105,11 +105,13 @@ impl Run<'_> {
         let orders = if self.bound.is_none() { self.plan.order(cells.len()) } else { Vec::new() };
         let began = Instant::now();
         let at = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        // Whoever has been given one core sees no other.
+        let machine = machine::describe();
         let cores = self.plan.pin.then(Cores::choose).flatten();
         let pinned = cores.as_ref().is_some_and(Cores::pin_generator);
         let settings = self.settings(&cells, &orders, pinned);
         let targets = self.plan.targets.iter().map(describe).collect();
-        let mut report = Report::new(self.made(at), machine::describe(), settings, targets);
+        let mut report = Report::new(self.made(at), machine, settings, targets);
 
         let going = Going { run: self, cells: &cells, cores: cores.as_ref(), began };
         let outcome = match self.bound {

@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn lists_read_like_sentences() {
         let [a, b, c] = ["a", "b", "c"].map(str::to_owned);
-        assert_eq!(list(&[a.clone()]), "a");
+        assert_eq!(list(std::slice::from_ref(&a)), "a");
         assert_eq!(list(&[a.clone(), b.clone()]), "a and b");
         assert_eq!(list(&[a, b, c]), "a, b and c");
         assert_eq!(sentence("median latency"), "Median latency");

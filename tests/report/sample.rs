@@ -1,6 +1,13 @@
 //! A report that nobody has measured: its latencies are drawn by chance, from a seed, and everything else agrees with
 //! them.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "the numbers are small, and made up"
+)]
+
 use fallcast::bench::{
     histogram,
     report::{

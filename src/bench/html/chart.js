@@ -97,7 +97,7 @@ function wholeLayout({ xaxis, yaxis, ...rest }) {
     hoverlabel: { font: { size, color: ink }, bgcolor: panel, bordercolor: muted },
     hovermode: "closest",
     dragmode: narrow.matches ? false : "zoom",
-    xaxis: titled(xaxis),
+    xaxis: titled({ tickangle: 0, ...xaxis }),
     yaxis: titled(yaxis),
     ...rest,
   };
@@ -123,7 +123,8 @@ function logAxis(values, units, title) {
   const room = Math.max(0.05 * (high - low), 0.03);
   const range = [low - room, high + room];
   // Few decades leave room for more than powers of ten between them.
-  const steps = high - low < 1.2 ? [1, 1.5, 2, 3, 5, 7] : high - low < (narrow.matches ? 2.2 : 3.2) ? [1, 2, 5] : [1];
+  const isSpacious = (/** @type {number} */ decades) => high - low < (narrow.matches ? decades / 2 : decades);
+  const steps = isSpacious(1.2) ? [1, 1.5, 2, 3, 5, 7] : isSpacious(3.2) ? [1, 2, 5] : [1];
   const ticks = [];
   for (let decade = Math.floor(range[0]); decade <= Math.ceil(range[1]); decade += 1) {
     ticks.push(...steps.map((step) => step * 10 ** decade));

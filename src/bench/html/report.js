@@ -163,7 +163,7 @@ function percentiles(colors) {
   return {
     traces,
     layout: {
-      xaxis: { type: "log", tickvals: ticks, tickangle: 0, ticktext: ticks.map((tick) => `${Number((100 - 100 / tick).toFixed(5))}${narrow.matches ? "" : " %"}`), title: narrow.matches ? "share of deliveries, %" : "share of deliveries", range: [0, Math.log10(most)] },
+      xaxis: { type: "log", tickvals: ticks, ticktext: ticks.map((tick) => `${Number((100 - 100 / tick).toFixed(5))}${narrow.matches ? "" : " %"}`), title: narrow.matches ? "share of deliveries, %" : "share of deliveries", range: [0, Math.log10(most)] },
       yaxis: logAxis(values, UNITS.time, "latency"),
     },
   };
