@@ -411,8 +411,19 @@ impl Occupant for Lingering {
     fn hear(&mut self, _: &[u8]) {}
 }
 
+/// Lets everybody go when the worker's runtime ends. What hangs on a connection needs the runtime to be let go, and the
+/// stage itself lives as long as the thread.
+struct Curtain<'a>(&'a Stage);
+
+impl Drop for Curtain<'_> {
+    fn drop(&mut self) {
+        drop(self.0.places.take());
+    }
+}
+
 /// Serves the stage until its worker ends.
 async fn run(stage: Rc<Stage>) {
+    let _curtain = Curtain(&stage);
     let mut events = mio::Events::with_capacity(EVENTS);
     let mut has_more = false;
     loop {

@@ -311,6 +311,25 @@ async fn a_connection_that_rests_takes_any_other_request_bodies_included() {
     assert_eq!(socket.close_code().await, 1000);
 }
 
+/// Answers are shared by all who ask the same, and still each tells when it was sent.
+#[tokio::test]
+async fn the_same_answer_given_later_has_a_later_date() {
+    let server = direct(&[]);
+    let mut poller = Poller::open(&server).await;
+    let request = poller.request();
+    poller.rest(&server).await;
+
+    let first = poller.connection.request(&request).await;
+
+    within_guard("another date", async {
+        while poller.connection.request(&request).await.header("Date") == first.header("Date") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    assert_eq!(outside(&server).await, 1);
+}
+
 #[tokio::test]
 async fn whoever_begins_a_request_on_a_connection_that_rests_must_end_it_in_time() {
     let server = direct(&["--request-timeout", "1s"]);
@@ -442,6 +461,28 @@ async fn nothing_stands_between_the_head_and_the_first_bytes_of_the_stage_and_no
         }
     })
     .await;
+}
+
+/// Bytes and end may come with one event of the system.
+#[tokio::test]
+async fn what_is_said_in_one_breath_with_the_end_is_heard_and_so_is_the_end() {
+    let server = direct(&[]);
+    let mut reader = Reader::open(&server, Transport::Stream, &Subscription::to("room")).await;
+    let mut sockets = Vec::new();
+    for _ in 0..100 {
+        sockets.push(RawWebSocket::open(&server, "/channels/room/ws?format=raw").await);
+    }
+    wait_for_outside(&server, 101).await;
+
+    for (number, socket) in sockets.into_iter().enumerate() {
+        let mut connection = socket.into_connection();
+        connection.write(&Frame::new(TEXT, number.to_string()).to_bytes()).await;
+        connection.close_half().await;
+        assert_eq!(reader.texts(1).await, [number.to_string()]);
+        connection.read_to_ending().await;
+    }
+
+    wait_for_outside(&server, 1).await;
 }
 
 /// A client that closes its half has nothing more to say, on every way of delivery.
