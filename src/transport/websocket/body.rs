@@ -51,6 +51,7 @@ impl MessageBody for FrameBody {
         if self.voice.is_over {
             return Poll::Ready(None);
         }
+        let is_behind = self.is_behind_the_close();
         // Between frames, replies come first: a pong that waits behind a flood of messages comes too late.
         if let Poll::Ready(reply) = self.poll_reply(context) {
             return Poll::Ready(reply);
@@ -61,7 +62,8 @@ impl MessageBody for FrameBody {
                 Poll::Ready(next.and_then(|next| self.voice.frames(next, heard_at_ms)).map(Ok))
             }
             // Meanwhile it may have passed over messages of the client's own, which a close frame has waited for.
-            Poll::Pending => self.poll_reply(context),
+            Poll::Pending if is_behind => self.poll_reply(context),
+            Poll::Pending => Poll::Pending,
         }
     }
 }
