@@ -131,6 +131,7 @@ function addRow(point) {
   ];
   row.append(Object.assign(document.createElement("th"), { textContent: subscribers.toLocaleString("en") }));
   row.append(...cells.map((textContent) => Object.assign(document.createElement("td"), { textContent })));
+  row.title = generator.bottleneck ?? "";
   find("#points", HTMLElement).append(row);
 }
 
@@ -153,7 +154,7 @@ function judge(run, points, order) {
   const truth = ratio > MORE ? "active" : ratio < 1 / MORE ? "idle" : "equal";
   const memory = all.memory_per_connection === null ? "" : ` An idle one takes ${inBytes(all.memory_per_connection)} of memory.`;
   const generators = points.filter(({ generator }) => generator.bottleneck);
-  const warning = generators.length === 0 ? "" : ` Don’t trust every delay. With ${listed(generators)} subscribers: ${generators[0].generator.bottleneck}`;
+  const warning = generators.length === 0 ? "" : ` Don’t trust the delays with ${listed(generators)} subscribers: the generator could not keep up.`;
   const text =
     `${all.subscribers.toLocaleString("en")} idle subscribers used ${inPercent(all.idle_cpu_share)} of a core, and ` +
     `${tenth.subscribers.toLocaleString("en")} with ${tenth.rate} messages a second ${inPercent(tenth.active_cpu_share)}` +
@@ -175,5 +176,5 @@ function wall({ subscribers, rate, active_cpu_share, deliveries_per_second, late
 
 /** @param {Point[]} points */
 function listed(points) {
-  return points.map(({ subscribers }) => subscribers.toLocaleString("en")).join(" and ");
+  return new Intl.ListFormat("en").format(points.map(({ subscribers }) => subscribers.toLocaleString("en")));
 }

@@ -55,7 +55,7 @@ export async function experiment(run, orderWithin, onNews) {
   const order = orderWithin(offer.limits);
   const newest = await startOrJoin(run, offer, order);
   if (!newest) run.say("Only the machine on which the server runs starts this one. As soon as somebody does, you watch it here.");
-  else if (newest.isOwn) stopWith(run);
+  else if (newest.isOwn) stopWith(run, newest.number);
   else run.say("Somebody has started it already: you watch that run, with the knobs as they stand there.");
   return await follow(run, offer.channel, newest, order.kind, onNews);
 }
@@ -112,11 +112,11 @@ function follow(run, name, newest, kind, onNews) {
 /** The experiments of which the end was told: nothing is left to be stopped. */
 const ended = new Set();
 
-/** Whoever has started an experiment stops it with the run. @param {Run} run */
-function stopWith(run) {
-  run.signal.addEventListener("abort", async () => {
-    /** @type {Offer} */ const { experiment } = await (await fetch(run.direct("crowd"), { keepalive: true })).json();
-    if (experiment?.is_running && !ended.has(experiment.number)) await fetch(run.direct("crowd"), { method: "DELETE", keepalive: true });
+/** Whoever has started an experiment stops it with the run. @param {Run} run @param {number} number */
+function stopWith(run, number) {
+  run.signal.addEventListener("abort", () => {
+    // Whether it arrives or not: what nobody watches ends by itself.
+    if (!ended.has(number)) void fetch(run.direct("crowd"), { method: "DELETE", keepalive: true }).catch(() => {});
   });
 }
 

@@ -38,15 +38,15 @@ import { fillRow } from "../frame/table.js";
 
 /** No transports here: the one is plain, the other is at fault. */
 const LOOKS = {
-  closed: { title: "waits (closed loop)", color: "fault" },
-  open: { title: "has a schedule (open loop)", color: "ink" },
+  closed: { title: "waits (closed loop)", short: "waits", color: "fault" },
+  open: { title: "has a schedule (open loop)", short: "has a schedule", color: "ink" },
 };
 
 /** The bet is about such a freeze, in ms, and such a rate. */
 const BET = { freeze_ms: 1_000, rate: 100, subscribers: 10 };
 
 const timeline = new Chart(find("#timeline", HTMLElement), {
-  title: "Latency in each fifth of a second: median (filled), and largest",
+  title: "Latency over time",
   x: "seconds",
   y: "ms",
 });
@@ -111,7 +111,7 @@ function draw() {
       const symbol = loop === "open" ? "circle" : "diamond";
       const size = timeline.map(({ n }) => sizeOf(n, timeline));
       return [
-        { name: LOOKS[loop].title, x, y: timeline.map(({ p50_ms }) => p50_ms), text, mode: "markers", marker: { color, symbol, size } },
+        { name: `${LOOKS[loop].short}: median of 0.2 s, and largest (hollow)`, x, y: timeline.map(({ p50_ms }) => p50_ms), text, mode: "markers", marker: { color, symbol, size } },
         { name: "its largest", x, y: timeline.map(({ max_ms }) => max_ms), text, mode: "markers", showlegend: false, marker: { color, symbol: `${symbol}-open`, size: 10, line: { width: 2 } } },
       ];
     }),
