@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! {{#include ../../src/channel/log.rs:append}}          a region of the source, between its anchors
-//! {{#figure ../../benches/results/b.json:/ratio 2}}       a measured value, rounded to two decimals, or a list of lines
+//! {{#figure ../../measurements/b.json:/ratio 2}}       a measured value, rounded to two decimals, or a list of lines
 //! ```
 //!
 //! mdBook knows `include` too, but where the file or the anchor is missing it renders an empty block and says nothing.

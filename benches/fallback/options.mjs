@@ -16,7 +16,7 @@ Usage: node benches/fallback/main.mjs [OPTION]...
   --ways NAME,…      ways of failing, of those below [default: all]
   --head-start MS    the client's option headStart [default: 500, the client's own]
   --server FILE      the server to measure [default: target/release/fallcast]
-  --results FILE     where every sample goes [default: benches/results/fallback.json]
+  --results FILE     where every sample goes [default: measurements/fallback.json]
   -h, --help         this help
 
 Ways of failing:
@@ -70,7 +70,7 @@ function parse(args) {
         ways: { type: "string" },
         "head-start": { type: "string", default: "500" },
         server: { type: "string", default: "target/release/fallcast" },
-        results: { type: "string", default: "benches/results/fallback.json" },
+        results: { type: "string", default: "measurements/fallback.json" },
         help: { type: "boolean", short: "h", default: false },
       },
     });

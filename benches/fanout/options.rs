@@ -83,7 +83,7 @@ pub struct Plan {
     #[serde(skip)]
     pub server: Option<PathBuf>,
     /// Where the samples go
-    #[arg(long, value_name = "FILE", default_value = "benches/results/fanout.json")]
+    #[arg(long, value_name = "FILE", default_value = "measurements/fanout.json")]
     #[serde(skip)]
     pub results: PathBuf,
 }

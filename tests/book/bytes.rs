@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{project, server::Server, writes_the_book};
 
-const RESULTS: &str = "book/measured/bytes.json";
+const RESULTS: &str = "measurements/bytes.json";
 
 /// What every message holds.
 const PAYLOAD: &str = r#"{"symbol":"TEA","price":4.20,"volume":117}"#;

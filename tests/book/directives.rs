@@ -37,8 +37,8 @@ const RESULTS: &str = r#"{
 fn expand_with_samples(markdown: &str) -> Result<String, String> {
     let mut read = |path: &Path| match path.to_str() {
         Some("book/src/a.rs") => Ok(SOURCE.to_owned()),
-        Some("benches/results/b.json") => Ok(RESULTS.to_owned()),
-        Some("benches/results/broken.json") => Ok("{".to_owned()),
+        Some("measurements/b.json") => Ok(RESULTS.to_owned()),
+        Some("measurements/broken.json") => Ok("{".to_owned()),
         _ => Err(format!("{} is not there", path.display())),
     };
     expand(Path::new("book/src/chapter.md"), markdown, &mut read).map_err(|fault| fault.to_string())
@@ -65,7 +65,7 @@ fn a_region_is_shown_at_the_margin_and_without_markers() {
 
 #[test]
 fn text_around_directives_stays_as_it_is() {
-    shows("a {{#figure ../../benches/results/b.json:/machine}} b {{ c }} {{#", "a two cores b {{ c }} {{#");
+    shows("a {{#figure ../../measurements/b.json:/machine}} b {{ c }} {{#", "a two cores b {{ c }} {{#");
     shows(r"\{{#include a.rs:missing}} is left to mdBook", r"\{{#include a.rs:missing}} is left to mdBook");
 }
 
@@ -88,35 +88,35 @@ fn a_misspelled_directive_is_an_error() {
 
 #[test]
 fn figures_are_read_from_the_results() {
-    shows("{{#figure ../../benches/results/b.json:/rate}}", "5,320,000");
-    shows("{{#figure ../../benches/results/b.json:/rate 1}}", "5,320,000.0");
-    shows("{{#figure ../../benches/results/b.json:/ratios/0 2}}", "1.57");
-    shows("{{#figure ../../benches/results/b.json:/ratios/0 0}}", "2");
+    shows("{{#figure ../../measurements/b.json:/rate}}", "5,320,000");
+    shows("{{#figure ../../measurements/b.json:/rate 1}}", "5,320,000.0");
+    shows("{{#figure ../../measurements/b.json:/ratios/0 2}}", "1.57");
+    shows("{{#figure ../../measurements/b.json:/ratios/0 0}}", "2");
 }
 
 #[test]
 fn a_figure_is_chosen_from_a_list_by_what_it_is_about() {
-    shows("{{#figure ../../benches/results/b.json:/cells/transport=websocket/cpu}}", "3");
-    shows("{{#figure ../../benches/results/b.json:/cells/transport=sse,subscribers=1000/cpu}}", "2");
-    fails("{{#figure ../../benches/results/b.json:/cells/transport=sse/cpu}}", "has nothing at");
-    fails("{{#figure ../../benches/results/b.json:/cells/transport=poll/cpu}}", "has nothing at");
+    shows("{{#figure ../../measurements/b.json:/cells/transport=websocket/cpu}}", "3");
+    shows("{{#figure ../../measurements/b.json:/cells/transport=sse,subscribers=1000/cpu}}", "2");
+    fails("{{#figure ../../measurements/b.json:/cells/transport=sse/cpu}}", "has nothing at");
+    fails("{{#figure ../../measurements/b.json:/cells/transport=poll/cpu}}", "has nothing at");
 }
 
 #[test]
 fn a_list_of_texts_is_shown_as_lines() {
-    shows("{{#figure ../../benches/results/b.json:/log}}", "0.1 ms  try\n0.9 ms  alive");
-    shows("{{#figure ../../benches/results/b.json:/log/1}}", "0.9 ms  alive");
-    fails("{{#figure ../../benches/results/b.json:/nothing}}", "/nothing in benches/results/b.json is neither");
-    fails("{{#figure ../../benches/results/b.json:/cells}}", "/cells in benches/results/b.json is neither");
-    fails("{{#figure ../../benches/results/b.json:/log 1}}", "/log in benches/results/b.json is neither");
+    shows("{{#figure ../../measurements/b.json:/log}}", "0.1 ms  try\n0.9 ms  alive");
+    shows("{{#figure ../../measurements/b.json:/log/1}}", "0.9 ms  alive");
+    fails("{{#figure ../../measurements/b.json:/nothing}}", "/nothing in measurements/b.json is neither");
+    fails("{{#figure ../../measurements/b.json:/cells}}", "/cells in measurements/b.json is neither");
+    fails("{{#figure ../../measurements/b.json:/log 1}}", "/log in measurements/b.json is neither");
 }
 
 #[test]
 fn a_figure_that_is_not_there_is_an_error() {
-    fails("{{#figure ../../benches/results/c.json:/rate}}", "benches/results/c.json is not there");
-    fails("{{#figure ../../benches/results/b.json:/speed}}", "benches/results/b.json has nothing at /speed");
-    fails("{{#figure ../../benches/results/b.json:/none}}", "/none in benches/results/b.json is neither");
-    fails("{{#figure ../../benches/results/b.json:/ratios/0}}", "say how many decimals to show");
-    fails("{{#figure ../../benches/results/b.json:/ratios/0 x}}", "`x` is not a number of decimals");
-    fails("{{#figure ../../benches/results/broken.json:/rate}}", "benches/results/broken.json is not JSON");
+    fails("{{#figure ../../measurements/c.json:/rate}}", "measurements/c.json is not there");
+    fails("{{#figure ../../measurements/b.json:/speed}}", "measurements/b.json has nothing at /speed");
+    fails("{{#figure ../../measurements/b.json:/none}}", "/none in measurements/b.json is neither");
+    fails("{{#figure ../../measurements/b.json:/ratios/0}}", "say how many decimals to show");
+    fails("{{#figure ../../measurements/b.json:/ratios/0 x}}", "`x` is not a number of decimals");
+    fails("{{#figure ../../measurements/broken.json:/rate}}", "measurements/broken.json is not JSON");
 }

@@ -3,7 +3,7 @@
  * falling back. The server, the lab, the client and the times are real; no step waits for a time, each waits for the
  * decision that the one before must lead to.
  *
- *     node tests/book/fallback-log.mjs    writes book/measured/fallback-log.json
+ *     node tests/book/fallback-log.mjs    writes measurements/fallback-log.json
  */
 
 import { writeFile } from "node:fs/promises";
@@ -15,7 +15,7 @@ import { connect } from "../../client/fallcast.js";
 import { freshChannel, Server } from "../foreign/support/server.mjs";
 
 /** Where the book reads it. */
-export const KEPT = new URL("../../book/measured/fallback-log.json", import.meta.url);
+export const KEPT = new URL("../../measurements/fallback-log.json", import.meta.url);
 
 /** Both are shorter than they would be in earnest, so that a run takes a quarter of a minute. */
 const HEARTBEAT_MS = 1000;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::{directive, markdown::read, project, writes_the_book};
 
 const PAGE: &str = "book/src/lab.md";
-const PRESETS: &str = "book/measured/presets.json";
+const PRESETS: &str = "measurements/presets.json";
 
 /// A row of the page's tables of faults: what it is about, and what to write.
 struct Row {
