@@ -25,7 +25,7 @@ fn run(criterion: &mut Criterion) {
     let system = actix_rt::System::new();
     for count in AUDIENCES {
         group.throughput(Throughput::Elements(count as u64));
-        let id = BenchmarkId::new(name, format!("{count} subscribers"));
+        let id = BenchmarkId::new(format!("{name}, subscribers"), count);
         group.bench_function(id, |bencher| {
             let room = Room::full(RETAINED, SIZE);
             let mut audience = system.block_on(async { Audience::of(&room, framing, count) });
