@@ -14,7 +14,7 @@ use super::{
     findings,
     metric::Metric,
     report::{Cell, Estimate, Finding, Report},
-    statistics::Ratio,
+    statistics::{LEAST_COVERAGE, Ratio},
     words,
 };
 
@@ -213,7 +213,7 @@ impl Common {
             Line {
                 metric: metric.key(),
                 title: metric.name(),
-                differs: lie_apart(&values),
+                differs: lie_apart(&each(reports, cell, |cell| sound_estimate(cell, metric))),
                 values,
                 against: reference.map(|reference| findings::name(report, reference)),
                 ratios,
@@ -255,9 +255,15 @@ fn each<T>(reports: &[(String, Report)], cell: &Cell, value: impl Fn(&Cell) -> O
     reports.iter().map(|(_, report)| counterpart(report, cell).and_then(&value)).collect()
 }
 
-/// Whether there are two whose intervals have nothing in common. An interval of one round is a point and shows nothing.
+/// The figure of a cell, if enough rounds say where it lies.
+fn sound_estimate(cell: &Cell, metric: Metric) -> Option<Estimate> {
+    let summary = cell.summary.as_ref()?;
+    metric.of_summary(summary).filter(|_| summary.coverage.is_some_and(|coverage| coverage >= LEAST_COVERAGE))
+}
+
+/// Whether there are two whose intervals have nothing in common.
 fn lie_apart(values: &[Option<Estimate>]) -> bool {
-    let known: Vec<&Estimate> = values.iter().flatten().filter(|value| value.low < value.high).collect();
+    let known: Vec<&Estimate> = values.iter().flatten().collect();
     let lowest_end = known.iter().map(|value| value.high).fold(f64::INFINITY, f64::min);
     let highest_start = known.iter().map(|value| value.low).fold(f64::NEG_INFINITY, f64::max);
     highest_start > lowest_end

@@ -92,3 +92,10 @@ fn the_table_and_the_page_show_every_machine() {
         assert!(table.contains(&format!("× on {name}")) && page.contains(name), "{name}");
     }
 }
+
+#[test]
+fn too_few_rounds_do_not_make_a_difference_between_machines() {
+    let report = |name: &str, slowness| (name.to_owned(), Plan { rounds: 4, slowness, ..Plan::default() }.report());
+    let comparison = Comparison::of(&[report("anna", 1.0), report("ben", 3.0)]);
+    assert!(!comparison.findings.iter().any(|finding| finding.text.contains("depends on the machine")));
+}

@@ -67,7 +67,9 @@ fn walk(value: &Value, path: &str, found: &mut BTreeSet<String>) {
             fields.iter().for_each(|(name, value)| walk(value, &format!("{prefix}{name}"), found));
         }
         Value::Array(items) if items.iter().any(Value::is_object) => {
-            items.iter().for_each(|item| walk(item, &format!("{path}[]"), found));
+            for item in items {
+                walk(item, &format!("{path}[]"), found);
+            }
         }
         _ => {
             found.insert(path.to_owned());
@@ -78,15 +80,12 @@ fn walk(value: &Value, path: &str, found: &mut BTreeSet<String>) {
 /// The fields that the book has in its tables, each with what its heading names before it.
 fn described() -> BTreeSet<String> {
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/book/src/report.md")).expect("the page");
-    let mut heading = String::new();
+    let mut heading = "";
     let mut found = BTreeSet::new();
     for line in page.lines() {
         if let Some(title) = line.strip_prefix("## ") {
-            heading = title
-                .strip_prefix('`')
-                .and_then(|title| title.split_once('`'))
-                .map_or(title, |(code, _)| code)
-                .to_owned();
+            let code = title.strip_prefix('`').and_then(|title| title.split_once('`'));
+            heading = code.map_or(title, |(code, _)| code);
         }
         if let Some((field, _)) = line.strip_prefix("| `").and_then(|row| row.split_once('`')) {
             found.insert(if heading == "report" { field.to_owned() } else { format!("{heading}.{field}") });

@@ -222,7 +222,7 @@ fn made(took_s: f64) -> Made {
         at: "2026-11-21T17:30:00Z".to_owned(),
         took_s: took_s + 1.0,
         command: ["fallcast", "bench", "--question", "…"].map(str::to_owned).to_vec(),
-        fallcast: "0.1.0".to_owned(),
+        fallcast: env!("CARGO_PKG_VERSION").to_owned(),
         commit: Some("0123456789ab".to_owned()),
         rustc: None,
         debug: false,

@@ -78,6 +78,11 @@ pub fn ceilings(report: &Report) -> Check {
 
 pub fn sentences(report: &Report) -> Check {
     let mut check = Check::that("findings, and what they do not show, follow from the figures");
+    if report.made.fallcast != env!("CARGO_PKG_VERSION") {
+        // Another version may say the same in other words.
+        check.note(true, &format!("not compared, since version {} has written them", report.made.fallcast));
+        return check;
+    }
     let findings = findings::of(report);
     for finding in &report.findings {
         check.unless(findings.contains(finding), || format!("this does not follow: {}", finding.text));
