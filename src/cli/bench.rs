@@ -33,38 +33,41 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  fallcast bench                                       all transports of this server, in about two minutes
-  fallcast bench --transports sse,short-poll=500ms --subscribers 100,1000 --rate 50 --size 64,1KiB
-  fallcast bench --via direct,lab:25ms,lab:mobile-3g   the same over slower networks
-  fallcast bench --server-args '--heartbeat 1s'        another configuration of the server
-  fallcast bench --find-rate 'p99<50ms'                the highest rate that each transport carries
-  fallcast bench --freeze 1s                           a server that stops for a second …
-  fallcast bench --freeze 1s --loop closed             … and how a careless benchmark doesn't see it
-  fallcast bench verify report.json                    whether a report can be believed
-  fallcast bench compare anna/ ben/ --html both.html   several machines side by side
+  fallcast bench                              all transports, in about two minutes
+  fallcast bench --transports sse,short-poll=500ms --subscribers 100,1000 --size 64,1KiB
+  fallcast bench --via direct,lab:25ms,lab:mobile-3g          the same over slow networks
+  fallcast bench --server-args '--heartbeat 1s'               another configuration
+  fallcast bench --find-rate 'p99<50ms'       the highest rate that each transport carries
+  fallcast bench --freeze 1s                  a server that stops for a second …
+  fallcast bench --freeze 1s --loop closed    … and how a careless benchmark misses it
+  fallcast bench verify report.json           whether a report can be believed
+  fallcast bench compare anna/ ben/ --html both.html          machines side by side
 
 Other servers:
   fallcast bench --target own --target nchan=http://localhost:8082
   fallcast bench --target mine=mine.toml
 
-  NAME=URL takes the built-in template NAME: fallcast, fallcast-json, or nchan, which expects nginx with
-      location ~ ^/pub/(.+)$ { nchan_publisher;  nchan_channel_id $1; }
-      location ~ ^/sub/(.+)$ { nchan_subscriber; nchan_channel_id $1; }
-  NAME=TEMPLATE@URL takes one under a name of your own, and NAME=FILE.toml describes any server:
-      url = \"http://localhost:8082\"
-      [publish]                           # method = \"POST\", content-type, headers and body can be given, too
-      path = \"/pub/{channel}\"
-      [websocket]                         # greetings = [\"…\"] are sent first, replies = { \"2\" = \"3\" } as answers
-      path = \"/sub/{channel}\"
-      [sse]
-      path = \"/sub/{channel}?last_event_id={after}\"
-      headers = [\"Accept: text/event-stream\"]
-      cursor = \"event-id\"                 # or json:NAME, for a member of that name, or validators, for ETag
-      start = \"\"                          # {after} for a new subscriber that wants what is there already
-  [long-poll], [short-poll] and [stream] look the same. A body or message = \"…{data}…\" wraps what is published.
+NAME=URL takes the built-in template NAME: fallcast, fallcast-json, or nchan, which
+expects nginx with
+  location ~ ^/pub/(.+)$ { nchan_publisher;  nchan_channel_id $1; }
+  location ~ ^/sub/(.+)$ { nchan_subscriber; nchan_channel_id $1; }
 
-Every message carries its number and the time when it was due, and latency counts from then. What is measured, and what
-it does not show, is in the book.";
+NAME=TEMPLATE@URL takes a built-in template under a name of your own.
+
+NAME=FILE.toml describes any server that forwards what is published:
+  url = \"http://localhost:8082\"
+  [publish]               # also: method, content-type, headers, body = \"…{data}…\"
+  path = \"/pub/{channel}\"
+  [websocket]             # also: greetings = [\"…\"], replies = { \"2\" = \"3\" }
+  path = \"/sub/{channel}\"
+  [sse]                   # the same for [long-poll], [short-poll] and [stream]
+  path = \"/sub/{channel}?last_event_id={after}\"
+  headers = [\"Accept: text/event-stream\"]
+  cursor = \"event-id\"     # or json:MEMBER, or validators (ETag, Last-Modified)
+  start = \"\"              # the {after} of who wants what is there already
+
+Every message carries its number and the time when it was due, and its latency counts from
+then. What is measured, and what it does not show, is in the book.";
 
 /// Compare transports on this machine, honestly
 #[derive(Args, Clone, Debug)]
