@@ -23,7 +23,8 @@ const TOLD: [Metric; 7] = [
 /// What the figures say.
 #[must_use]
 pub fn of(report: &Report) -> Vec<Finding> {
-    let mut findings = vec![completeness(report)];
+    // A search has no cells, and says with each highest rate that nothing was lost.
+    let mut findings: Vec<Finding> = (!report.cells.is_empty()).then(|| completeness(report)).into_iter().collect();
     findings.extend(invalid_rounds(report));
     for first in loads(report) {
         let cells: Vec<&Cell> = report.cells.iter().filter(|cell| cell.has_load_of(first)).collect();

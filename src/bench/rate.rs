@@ -1,6 +1,6 @@
 //! The highest rate at which a bound holds: doubled until it does not, then halved into the interval.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use super::{
     load::{Tally, nanoseconds},
@@ -76,7 +76,7 @@ impl Search {
     /// Takes in what a try has brought, and says it in words.
     pub fn take(&mut self, tally: &Tally) -> String {
         let Some(rate) = self.next else { return String::new() };
-        let validity = validity::judge(tally);
+        let validity = validity::judge_against(tally, Duration::from_nanos(self.bound.bound_ns));
         let quantile_ns = tally.latency.value_at_quantile(self.bound.quantile);
         let held = validity.valid && tally.lost == 0 && tally.deliveries > 0 && quantile_ns <= self.bound.bound_ns;
         let why = match &validity.reasons[..] {
@@ -126,14 +126,12 @@ impl Search {
 
 /// Rates with three significant figures can be read, and typed again.
 fn rounded(rate: f64) -> f64 {
-    let unit = 10_f64.powf(rate.log10().floor() - 2.0);
-    (rate / unit).round() * unit
+    let magnitude = 10_f64.powf((2.0 - rate.log10().floor()).abs());
+    if rate < 1000.0 { (rate * magnitude).round() / magnitude } else { (rate / magnitude).round() * magnitude }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const BOUND: Bound = Bound { quantile: 0.99, bound_ns: 50_000_000 };
@@ -180,6 +178,24 @@ mod tests {
         lossy.lost = 1;
         assert_eq!(search.take(&lossy), "50/s: 5.00 ms, does not hold (1 lost)");
         assert_eq!(search.next_rate(), Some(25.0));
+    }
+
+    #[test]
+    fn rates_have_three_figures_and_no_more() {
+        for (rate, text) in [(6.812_345, "6.81"), (1.5, "1.5"), (0.123_456, "0.123"), (999.4, "999"), (1_234.5, "1230")]
+        {
+            assert_eq!(rounded(rate).to_string(), text);
+        }
+        assert_eq!(rounded(123_456.0).to_string(), "123000");
+    }
+
+    #[test]
+    fn lateness_that_the_bound_forgives_does_no_harm() {
+        let mut late = tally(50.0, 100.0);
+        late.lag.saturating_record(2_000_000);
+        assert_eq!(Search::new(BOUND, 50.0).take(&late), "50/s: 5.00 ms, holds", "2 ms are less than 5 % of 50 ms");
+        late.lag.saturating_record(4_000_000);
+        assert!(Search::new(BOUND, 50.0).take(&late).contains("does not hold (One in a hundred"));
     }
 
     #[test]

@@ -20,6 +20,12 @@ pub const LATEST_SHARE: f64 = 0.05;
 /// Says whether what was counted counts.
 #[must_use]
 pub fn judge(tally: &Tally) -> Validity {
+    judge_against(tally, Duration::ZERO)
+}
+
+/// Says whether what was counted counts where only a bound matters: lateness that is little against it does no harm.
+#[must_use]
+pub fn judge_against(tally: &Tally, bound: Duration) -> Validity {
     let (mut reasons, mut advice) = (Vec::new(), Vec::new());
     let mut because = |reason: String, remedy: &str| {
         reasons.push(reason);
@@ -35,7 +41,7 @@ pub fn judge(tally: &Tally) -> Validity {
             "Take fewer subscribers or a lower rate.",
         );
     }
-    let (lag_ns, most_ns) = (tally.lag.value_at_quantile(0.99), latest_ns(tally));
+    let (lag_ns, most_ns) = (tally.lag.value_at_quantile(0.99), latest_ns(tally, bound));
     if lag_ns > most_ns {
         because(
             format!(
@@ -77,9 +83,9 @@ pub fn cpu_share(tally: &Tally) -> Option<f64> {
     tally.cpu.filter(|_| took > 0.0).map(|cpu| cpu.as_secs_f64() / took)
 }
 
-fn latest_ns(tally: &Tally) -> u64 {
-    let share = Duration::from_nanos(tally.latency.value_at_quantile(0.99)).mul_f64(LATEST_SHARE);
-    nanoseconds(LATEST.max(share))
+fn latest_ns(tally: &Tally, bound: Duration) -> u64 {
+    let slow = Duration::from_nanos(tally.latency.value_at_quantile(0.99)).max(bound);
+    nanoseconds(LATEST.max(slow.mul_f64(LATEST_SHARE)))
 }
 
 fn milliseconds(ns: u64) -> f64 {
