@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
-use super::{Poller, direct, metric, outside, texts, wait_for_outside};
+use super::{Poller, direct, metric, texts, wait_for_outside};
 use crate::harness::{
     Connection, Frame, Reader, Request, Subscription, TestServer, Transport,
     publisher::PostPublisher,
@@ -195,7 +195,6 @@ async fn of_those_who_have_come_and_gone_nothing_remains() {
 
     let grown = server.resident_bytes().saturating_sub(before);
     assert!(grown < ALLOWED_GROWTH, "memory grew by {} KiB", grown >> 10);
-    assert_eq!(metric(&server, "fallcast_connections").await, 1, "the one that asks");
 }
 
 /// What the allocator may take and not give back. Of each of the two thousand less than half a kilobyte.
@@ -226,13 +225,12 @@ async fn crowd(server: &TestServer) {
     }
     drop(staying);
     wait_for_outside(server, 0).await;
-    within_guard("all to be counted out", async {
+    within_guard("all to be counted out but the one that asks", async {
         while metric(server, "fallcast_connections").await != 1 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
     .await;
-    assert_eq!(outside(server).await, 0);
 }
 
 async fn begin(server: &TestServer, transport: Transport) -> Connection {

@@ -59,6 +59,24 @@ async fn what_is_published_before_a_silence_is_delivered(transport: Transport) {
     }
 }
 
+/// More than are served in one turn, and nothing but one message that wakes them.
+#[tokio::test]
+async fn a_crowd_hears_of_one_message_before_a_silence() {
+    rlimit::increase_nofile_limit(4096).expect("the descriptor limit can be raised");
+    let server = direct(&SILENT);
+    let mut readers = Vec::new();
+    for _ in 0..600 {
+        readers.push(Reader::open(&server, Transport::Stream, &Subscription::to("room")).await);
+    }
+    wait_for_outside(&server, 600).await;
+
+    PostPublisher::open(&server, "room").await.numbers([7]).await;
+
+    for reader in &mut readers {
+        assert_eq!(reader.texts(1).await, ["7"]);
+    }
+}
+
 #[tokio::test]
 async fn polls_that_are_held_outside_are_all_answered_before_a_silence() {
     let server = direct(&SILENT);
