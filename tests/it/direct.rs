@@ -47,6 +47,8 @@ async fn wait_for_outside(server: &TestServer, count: u64) {
 struct Poller {
     connection: Connection,
     cursor: String,
+    /// What it says of itself in its query.
+    name: String,
 }
 
 impl Poller {
@@ -57,13 +59,13 @@ impl Poller {
 
     async fn begin(mut connection: Connection) -> Self {
         let answer = connection.request(&Request::get("/channels/room/poll?after=end")).await;
-        let mut poller = Self { connection, cursor: String::new() };
+        let mut poller = Self { connection, cursor: String::new(), name: String::new() };
         poller.go_on_from(&answer);
         poller
     }
 
     fn request(&self) -> Request {
-        Request::get(&format!("/channels/room/poll?after={}", self.cursor))
+        Request::get(&format!("/channels/room/poll?after={}{}", self.cursor, self.name))
     }
 
     /// Asks again. There is nothing new, so the poll is held, and the socket leaves.

@@ -38,6 +38,9 @@ pub fn lines(headers: &HeaderMap) -> String {
 #[derive(Debug)]
 pub struct Form {
     words: Words,
+    /// Whether another poller can come to share it. The answers of one who has it alone are not kept: to hold the last of
+    /// each would take more than all the rest of an idle crowd.
+    is_known: bool,
     latest: RefCell<Option<Latest>>,
 }
 
@@ -64,10 +67,11 @@ impl Form {
     pub fn of(words: Words) -> Rc<Self> {
         FORMS.with_borrow_mut(|forms| {
             forms.retain(|form| form.strong_count() > 0);
-            let known = forms.iter().filter_map(Weak::upgrade).find(|form| form.words == words);
-            known.unwrap_or_else(|| {
-                let form = Rc::new(Self { words, latest: RefCell::default() });
-                if forms.len() < LOOKED_AT {
+            let existing = forms.iter().filter_map(Weak::upgrade).find(|form| form.words == words);
+            existing.unwrap_or_else(|| {
+                let is_known = forms.len() < LOOKED_AT;
+                let form = Rc::new(Self { words, is_known, latest: RefCell::default() });
+                if is_known {
                     forms.push(Rc::downgrade(&form));
                 }
                 form
@@ -77,6 +81,9 @@ impl Form {
 
     /// The answer that tells the events of one slice, made by `make` unless the last one was the same.
     pub fn answer(&self, lines: &Bytes, more: bool, make: impl FnOnce() -> Bytes) -> Bytes {
+        if !self.is_known {
+            return make();
+        }
         let mut latest = self.latest.borrow_mut();
         let second = now_us() / 1_000_000;
         // The slice is kept, so an equal address means the same slice, and the same position behind it.

@@ -8,6 +8,7 @@ use super::{Poller, direct, metric, texts, wait_for_outside};
 use crate::harness::{
     Connection, Frame, Reader, Request, Subscription, TestServer, Transport,
     publisher::PostPublisher,
+    secret_of,
     websocket::{PING, PONG, RawWebSocket},
     within_guard,
 };
@@ -199,6 +200,39 @@ async fn of_those_who_have_come_and_gone_nothing_remains() {
 
 /// What the allocator may take and not give back. Of each of the two thousand less than half a kilobyte.
 const ALLOWED_GROWTH: u64 = 1 << 20;
+
+/// Each has a name of its own, so that no two answers are alike.
+#[tokio::test]
+async fn pollers_that_rest_hold_nothing_of_the_answers_that_they_got() {
+    let server = direct(&[]);
+    let mut publisher = PostPublisher::open(&server, "room").await;
+    let mut pollers = Vec::new();
+    for number in 0..500 {
+        let mut poller = Poller::open(&server).await;
+        poller.name = format!("&client={}", secret_of(&format!("poller-{number}")));
+        poller.connection.send(&poller.request()).await;
+        pollers.push(poller);
+    }
+    server.wait_for_subscribers("room", "long-poll", 500).await;
+    wait_for_outside(&server, 500).await;
+    publisher.numbers([1]).await;
+    hear_and_ask_again(&server, &mut pollers).await;
+    let before = server.resident_bytes();
+
+    publisher.publish("", &"x".repeat(30_000)).await.published_id();
+    hear_and_ask_again(&server, &mut pollers).await;
+
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(grown < 500 * 10_000, "memory grew by {} KiB", grown >> 10);
+}
+
+async fn hear_and_ask_again(server: &TestServer, pollers: &mut [Poller]) {
+    for poller in pollers.iter_mut() {
+        poller.answer().await;
+        poller.connection.send(&poller.request()).await;
+    }
+    server.wait_for_subscribers("room", "long-poll", pollers.len() as u64).await;
+}
 
 /// Two hundred subscribers, a sixth of each kind, who go in three ways.
 async fn crowd(server: &TestServer) {
