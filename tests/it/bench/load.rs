@@ -54,7 +54,7 @@ fn every_message_arrives_once_and_in_order_on_every_transport() {
         assert_eq!((tally.lost, tally.repeated, tally.reordered, tally.damaged), (0, 0, 0, 0), "{transport}");
         assert_eq!((tally.latency.len(), tally.skew.len(), tally.lag.len()), (120, 40, 40), "{transport}");
         assert_eq!((tally.refused, tally.reconnects), (0, 0), "{transport}: {:?}", tally.faults);
-        let timed: u64 = tally.timeline.steps().iter().map(|step| step.len()).sum();
+        let timed: u64 = tally.timeline.steps().iter().map(hdrhistogram::Histogram::len).sum();
         assert_eq!(timed, 120, "{transport}");
     }
 }
@@ -194,7 +194,7 @@ fn a_phase_can_be_ended_from_outside() {
     let mut crowd = crowd(&server, "fallcast", "stream", false);
     let mut looks = 0;
 
-    let phase = Phase::new(Pace::Rate(20.0), Duration::from_secs(3600));
+    let phase = Phase::new(Pace::Rate(20.0), Duration::from_hours(1));
     let tally = crowd.run(&phase, &mut |_| {
         looks += 1;
         if looks == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

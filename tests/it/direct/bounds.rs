@@ -252,7 +252,7 @@ async fn crowd(server: &TestServer) {
         match number % 3 {
             0 => connection.reset(),
             1 if transport == Transport::Poll => {
-                connection.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await
+                connection.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
             }
             _ => staying.push(connection),
         }
