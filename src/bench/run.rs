@@ -21,7 +21,7 @@ use super::{
 };
 
 /// How much longer than its phases a measurement takes, about: a server starts and ends, and comes to rest.
-const AROUND: Duration = Duration::from_millis(250);
+const AROUND: Duration = Duration::from_millis(400);
 
 /// How many subscribers connect in a second, about.
 const CONNECTS_PER_SECOND: f64 = 5_000.0;
