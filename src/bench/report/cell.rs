@@ -52,7 +52,8 @@ pub struct Round {
     pub lost: u64,
     /// Deliveries of what the subscriber had already. They are in no histogram.
     pub repeated: u64,
-    /// Deliveries that came after a later message.
+    /// Deliveries that came after a message which was published when the server had said that it has this one. Two
+    /// publications that are under way at once have no order.
     pub reordered: u64,
     /// Messages that arrived with other bytes than were published. They count as lost.
     pub damaged: u64,
