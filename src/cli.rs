@@ -18,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::{Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::{
+    bench::server::UNTIL_INPUT_ENDS,
     config::{Config, LogFormat, Settings},
     server,
 };
@@ -73,7 +74,7 @@ struct ServeArgs {
     #[command(flatten)]
     settings: Settings,
     /// End at once when standard input ends: for programs that start a server of their own.
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, env = UNTIL_INPUT_ENDS)]
     until_input_ends: bool,
 }
 

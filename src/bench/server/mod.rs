@@ -11,5 +11,5 @@ pub use cores::Cores;
 pub use cost::{CpuTime, kernel_memory, memory, settle};
 #[cfg(unix)]
 pub use freeze::Freezer;
-pub use own::{OwnServer, ServerError};
+pub use own::{OwnServer, ServerError, UNTIL_INPUT_ENDS};
 pub use sockets::{Segments, Sockets};

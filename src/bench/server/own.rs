@@ -18,6 +18,9 @@ use super::Cores;
 /// How many of its last lines on standard error are kept, to say why it did not start.
 const LINES_KEPT: usize = 8;
 
+/// Tells a server that it belongs to whoever holds the other end of its standard input.
+pub const UNTIL_INPUT_ENDS: &str = "FALLCAST_UNTIL_INPUT_ENDS";
+
 /// Why the own server does not run.
 #[derive(Debug, Error)]
 pub enum ServerError {
@@ -85,8 +88,6 @@ impl OwnServer {
     ) -> Result<Self, ServerError> {
         let mut command = Command::new(program);
         command.args(["serve", "--host", "127.0.0.1", "--port", &port.to_string(), "--log-level", "warn"]);
-        // Its input is this process: when that ends, however it ends, the server has nobody to serve any more.
-        command.arg("--until-input-ends");
         command.args(["--lab-port", if with_lab { "auto" } else { "0" }]);
         command.args(args);
         // What is measured is what the report names, not what somebody's environment adds.
@@ -96,6 +97,9 @@ impl OwnServer {
             }
         }
         keep_interrupts_from(&mut command);
+        // Its input is this process: when that ends, however it ends, the server has nobody to serve any more. Another build
+        // may know nothing of this, and is then no worse off than without.
+        command.env(UNTIL_INPUT_ENDS, "true");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let spawned = match cores {
             Some(cores) => cores.on_server_cores(|| command.spawn()),
