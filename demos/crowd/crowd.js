@@ -127,12 +127,23 @@ function addRow(point) {
     `${Math.round(deliveries_per_second).toLocaleString("en")}${late > 0 ? `, and ${late.toLocaleString("en")} came too late to count` : ""}`,
     inMs(p50_ms ?? undefined),
     inMs(p99_ms ?? undefined),
-    generator.bottleneck ? "was the bottleneck" : "kept up",
+    isStarved(point) ? "kept waiting for a core" : generator.bottleneck ? "was the bottleneck" : "kept up",
   ];
   row.append(Object.assign(document.createElement("th"), { textContent: subscribers.toLocaleString("en") }));
   row.append(...cells.map((textContent) => Object.assign(document.createElement("td"), { textContent })));
   row.title = generator.bottleneck ?? "";
   find("#points", HTMLElement).append(row);
+}
+
+/**
+ * Whether messages were late though neither server nor generator had much to do: something else on this machine was busy.
+ * Late is what arrives when the next message is due already.
+ *
+ * @param {Point} point
+ */
+function isStarved({ rate, p99_ms, active_cpu_share, generator }) {
+  const isLate = p99_ms !== null && p99_ms > 1_000 / rate;
+  return isLate && active_cpu_share !== null && generator.cpu_share !== null && active_cpu_share + generator.cpu_share < 1;
 }
 
 /** @param {number | null} share */
@@ -153,8 +164,8 @@ function judge(run, points, order) {
   const ratio = Math.max(tenth.active_cpu_share, LEAST) / Math.max(all.idle_cpu_share, LEAST);
   const truth = ratio > MORE ? "active" : ratio < 1 / MORE ? "idle" : "equal";
   const memory = all.memory_per_connection === null ? "" : ` An idle one takes ${inBytes(all.memory_per_connection)} of memory.`;
-  const generators = points.filter(({ generator }) => generator.bottleneck);
-  const warning = generators.length === 0 ? "" : ` Don’t trust the delays with ${listed(generators)} subscribers: the generator could not keep up.`;
+  const doubtful = points.filter((point) => point.generator.bottleneck || isStarved(point));
+  const warning = doubtful.length === 0 ? "" : ` Don’t trust the delays with ${listed(doubtful)} subscribers: see the last column.`;
   const text =
     `${all.subscribers.toLocaleString("en")} idle subscribers used ${inPercent(all.idle_cpu_share)} of a core, and ` +
     `${tenth.subscribers.toLocaleString("en")} with ${tenth.rate} messages a second ${inPercent(tenth.active_cpu_share)}` +
