@@ -23,20 +23,27 @@ fn streaming(flags: &[&str]) -> TestServer {
 
 /// The value of a gauge or counter without labels, or with these.
 async fn metric(server: &TestServer, name: &str) -> u64 {
-    let metrics = server.get("/metrics").await;
-    let found = metrics.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
-    found.unwrap_or_else(|| panic!("no {name} in {}", metrics.text()))
+    find_metric(server, name).await.unwrap_or_else(|| panic!("there is no {name}"))
 }
+
+/// The same, or nothing if the server has no place for whoever asks.
+async fn find_metric(server: &TestServer, name: &str) -> Option<u64> {
+    let metrics = server.get("/metrics").await;
+    metrics.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+}
+
+/// The gauge of sockets that are out of the framework.
+const OUTSIDE: &str = "fallcast_direct_connections";
 
 /// How many sockets are out of the framework now.
 async fn outside(server: &TestServer) -> u64 {
-    metric(server, "fallcast_direct_connections").await
+    metric(server, OUTSIDE).await
 }
 
 /// Waits until so many sockets are out of the framework.
 async fn wait_for_outside(server: &TestServer, count: u64) {
     within_guard(&format!("{count} sockets outside of the framework"), async {
-        while outside(server).await != count {
+        while find_metric(server, OUTSIDE).await != Some(count) {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     })
