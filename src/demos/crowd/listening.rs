@@ -34,8 +34,8 @@ const SILENCE: Pace = Pace::Window(0);
 /// How often those who watch are told of a phase on its way.
 const TELL_EVERY: Duration = Duration::from_millis(250);
 
-/// With fewer connections, the memory of one is lost in that of the process.
-const ENOUGH_FOR_MEMORY: usize = 100;
+/// With fewer newcomers, the memory of one is lost in that of the process.
+const ENOUGH_FOR_MEMORY: usize = 500;
 
 /// Among so many subscribers.
 const FIRST_STEP: usize = 10;
@@ -48,7 +48,8 @@ struct Point {
     rate: u32,
     /// The share of a core that the server uses while nothing is sent.
     idle_cpu_share: Option<f64>,
-    /// What a connection takes in the server's process, in bytes. What the kernel keeps of it comes on top.
+    /// By how much the server's process has grown for each who came since the step before, in bytes. What the kernel keeps
+    /// of a connection comes on top.
     memory_per_connection: Option<f64>,
     /// The share of a core that it uses while messages are sent.
     active_cpu_share: Option<f64>,
@@ -80,13 +81,14 @@ struct Sending {
 /// Tells why it has no end.
 pub fn run(order: &Listening, arena: &Arena, leash: &Leash, news: &News) -> Result<(), Broken> {
     arena.pin_generator();
-    let empty = arena.memory();
+    let mut memory_before = arena.memory();
     let mut crowd = arena.crowd(order.transport.into(), "crowd", true)?;
     let mut there = 0;
     for subscribers in steps(order.subscribers) {
         leash.check()?;
         news.say(format!("{subscribers} subscribers connect"));
-        crowd.connect(subscribers - there)?;
+        let newcomers = subscribers - there;
+        crowd.connect(newcomers)?;
         there = subscribers;
         leash.wait(REST)?;
         news.say(format!("{subscribers} subscribers are idle"));
@@ -96,9 +98,8 @@ pub fn run(order: &Listening, arena: &Arena, leash: &Leash, news: &News) -> Resu
         let pace = Pace::Rate(order.rate.into());
         let (tally, active_cpu_share) = watched(arena, || phase(&mut crowd, pace, ACTIVE, leash, &mut tell))?;
         leash.check()?;
-        let grown = empty.zip(memory).map(|(then, now)| now.saturating_sub(then));
-        let memory_per_connection =
-            grown.filter(|_| subscribers >= ENOUGH_FOR_MEMORY).map(|bytes| per(bytes, subscribers));
+        let grown = memory_before.zip(memory).map(|(then, now)| now.saturating_sub(then));
+        let memory_per_connection = grown.filter(|_| newcomers >= ENOUGH_FOR_MEMORY).map(|bytes| per(bytes, newcomers));
         news.tell(
             "point",
             Point {
@@ -118,6 +119,8 @@ pub fn run(order: &Listening, arena: &Arena, leash: &Leash, news: &News) -> Resu
                 generator: Generator::of(&tally),
             },
         );
+        // What sending has taken is nobody's who comes next.
+        memory_before = arena.memory();
     }
     Ok(())
 }
