@@ -358,7 +358,7 @@ impl Meter {
     fn start(stage: &Stage) -> Self {
         let cpu = stage.pid.and_then(settle);
         let ports = stage.crowd.local_ports();
-        let segments = Sockets::look().map(|sockets| sockets.segments_at(&ports));
+        let segments = Sockets::count(&ports);
         Self { cpu, ports, segments }
     }
 
@@ -366,7 +366,7 @@ impl Meter {
     fn stop(self, stage: &Stage) -> (Option<u64>, Option<Segments>) {
         let cpu = stage.pid.and_then(settle).zip(self.cpu).map(|(now, before)| now.since(&before));
         let is_same = stage.crowd.local_ports() == self.ports;
-        let now = Sockets::look().filter(|_| is_same).map(|sockets| sockets.segments_at(&self.ports));
+        let now = is_same.then(|| Sockets::count(&self.ports)).flatten();
         let segments = now.zip(self.segments).map(|(now, before)| now.since(before));
         (cpu.map(super::load::nanoseconds), segments)
     }

@@ -4,6 +4,9 @@
 
 use std::collections::HashSet;
 
+/// How often the kernel is asked for a dump in which nothing is missing.
+const ATTEMPTS: usize = 5;
+
 /// All established TCP sockets of this machine at one time.
 #[derive(Clone, Debug, Default)]
 pub struct Sockets(Vec<Socket>);
@@ -44,14 +47,24 @@ impl Segments {
 }
 
 impl Sockets {
-    /// The segments that went through the sockets with these local ports.
+    /// What went through the connections with these local ports so far; `None` if the kernel does not tell it of all.
+    ///
+    /// A dump may miss sockets while others come and go, so it is asked for again.
     #[must_use]
-    pub fn segments_at(&self, local_ports: &HashSet<u16>) -> Segments {
-        let at = self.0.iter().filter(|socket| local_ports.contains(&socket.local_port));
-        at.fold(Segments::default(), |sum, socket| Segments {
-            down: sum.down + socket.segments_in,
-            up: sum.up + socket.segments_out,
-            down_bytes: sum.down_bytes + socket.bytes_received,
+    pub fn count(local_ports: &HashSet<u16>) -> Option<Segments> {
+        (0..ATTEMPTS).find_map(|_| Self::look()?.segments_at(local_ports))
+    }
+
+    /// What went through the sockets with these local ports; `None` if one of them is missing.
+    fn segments_at(&self, local_ports: &HashSet<u16>) -> Option<Segments> {
+        let at = || self.0.iter().filter(|socket| local_ports.contains(&socket.local_port));
+        let found: HashSet<u16> = at().map(|socket| socket.local_port).collect();
+        (found.len() == local_ports.len()).then(|| {
+            at().fold(Segments::default(), |sum, socket| Segments {
+                down: sum.down + socket.segments_in,
+                up: sum.up + socket.segments_out,
+                down_bytes: sum.down_bytes + socket.bytes_received,
+            })
         })
     }
 
@@ -203,12 +216,12 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().expect("its address")).expect("a connection");
         let (mut server, _) = listener.accept().expect("the other end");
         let ports = HashSet::from([client.local_addr().expect("an address").port()]);
-        let before = Sockets::look().expect("the kernel answers").segments_at(&ports);
+        let before = Sockets::count(&ports).expect("the kernel answers");
         for _ in 0..10 {
             server.write_all(b"x").expect("a byte is sent");
             client.read_exact(&mut [0]).expect("it arrives");
         }
-        let after = Sockets::look().expect("the kernel answers").segments_at(&ports);
+        let after = Sockets::count(&ports).expect("the kernel answers");
         let counted = after.since(before);
         assert!((10..=20).contains(&counted.down), "{counted:?}");
         assert_eq!(counted.down_bytes, 10);

