@@ -38,6 +38,9 @@ const CUT_AFTER: Duration = Duration::from_millis(300);
 /// One in so many.
 const CUT_ONE_IN: usize = 10;
 
+/// How long to wait for what a subscriber without a cursor has missed.
+const UNTIL_LOST: Duration = Duration::from_millis(500);
+
 /// At fewer messages a second one would rather measure when the next message comes than when the subscriber is back.
 const SLOWEST_RECOVERY_RATE: f64 = 50.0;
 
@@ -191,7 +194,10 @@ impl Setting<'_> {
         }
         let pace = Pace::Rate(self.cell.rate.max(SLOWEST_RECOVERY_RATE));
         let cut = Some(Cut { after: CUT_AFTER, one_in: CUT_ONE_IN });
-        let tally = self.run(stage, &Phase { cut, ..Phase::new(pace, RECOVERY) }, "recovery", watcher)?;
+        // Without a cursor something is lost for certain, and there is no need to wait for it for long.
+        let patience = if stage.crowd.can_resume() { Phase::PATIENCE } else { UNTIL_LOST };
+        let phase = Phase { cut, patience, ..Phase::new(pace, RECOVERY) };
+        let tally = self.run(stage, &phase, "recovery", watcher)?;
         let recovery = Recovery {
             cut: tally.cut.connections,
             time: Distribution::of(&tally.recovery),

@@ -15,6 +15,7 @@ use super::{
     clock::nanoseconds,
     comeback::Comeback,
     cpu,
+    decode::CursorIn,
     error::LoadError,
     payload::{Payload, Stamp},
     phase::{Glance, Phase},
@@ -156,6 +157,12 @@ impl Crowd {
         self.audience.first_messages()
     }
 
+    /// Whether who was cut off can go on where it was.
+    #[must_use]
+    pub fn can_resume(&self) -> bool {
+        self.audience.subscription.cursor_in != CursorIn::Nothing
+    }
+
     /// The local ports of the subscribers' connections, for whoever wants to ask the kernel about them.
     #[must_use]
     pub fn local_ports(&self) -> HashSet<u16> {
@@ -180,7 +187,7 @@ impl Crowd {
             watch.give_up_if(schedule.is_blocked(), &self.shared)?;
         }
         self.shared.tally.published_for = start.elapsed();
-        while !watch.is_ended && !self.is_quiet() && !watch.is_hopeless(&self.shared, phase.patience) {
+        while !watch.is_ended && !self.is_quiet() && !watch.is_hopeless(&self.shared, self.patience(phase)) {
             self.turn(watch.next_ns, None)?;
             self.cut_if_due(&mut schedule)?;
             watch.look(&self.shared);
@@ -215,6 +222,11 @@ impl Crowd {
 
     fn cut_if_due(&mut self, schedule: &mut Schedule) -> Result<(), LoadError> {
         schedule.takes_cut(&self.shared).map_or(Ok(()), |one_in| self.audience.cut(one_in, &mut self.shared))
+    }
+
+    /// What the server has not taken yet cannot have been lost on the way to subscribers.
+    fn patience(&self, phase: &Phase) -> Duration {
+        if self.publisher.is_settled() { phase.patience } else { phase.patience.max(LONGEST_SILENCE) }
     }
 
     /// Whether everybody has everything, and every publication is answered.
@@ -304,7 +316,7 @@ impl<'a, 'b> Watch<'a, 'b> {
 
     fn look(&mut self, shared: &Shared) {
         let tally = &shared.tally;
-        let happened = tally.messages + tally.deliveries + tally.repeated;
+        let happened = tally.messages + tally.deliveries + tally.repeated + tally.publishers.reads;
         if happened != self.progress.1 {
             self.progress = (shared.now_ns, happened);
         }
