@@ -74,7 +74,8 @@ pub struct Totals {
     pub lost: u64,
     /// Deliveries of what was there already.
     pub repeated: u64,
-    /// Deliveries that came after a later message.
+    /// Deliveries that came after a message which was published when the server had said that it has this one. Two
+    /// publications that are under way at once have no order.
     pub reordered: u64,
     /// Messages with wrong bytes.
     pub damaged: u64,
