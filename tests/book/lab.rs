@@ -69,7 +69,7 @@ fn every_preset_of_the_lab_is_on_its_page_in_the_labs_own_words() {
     let page = read(Path::new(PAGE));
     for preset in presets {
         let name = preset["name"].as_str().expect("a name");
-        let figure = |part| format!("{{{{#figure ../measured/presets.json:/name={name}/{part}}}}}");
+        let figure = |part| format!("{{{{#figure ../../measurements/presets.json:/name={name}/{part}}}}}");
         let source = format!("Source: {}", figure("source"));
         for line in [format!("### {name}"), figure("imitates"), figure("faults"), source] {
             assert!(page.lines().any(|found| found == line), "this line is missing: {line}");
