@@ -23,7 +23,7 @@ const FLOOD: usize = 64 << 20;
 async fn flood(stream: &mut TcpStream, bytes: &[u8]) -> usize {
     let mut taken = 0;
     while taken < FLOOD {
-        match tokio::time::timeout(Duration::from_secs(2), stream.write(bytes)).await {
+        match tokio::time::timeout(Duration::from_secs(2), stream.write(&bytes[taken % bytes.len()..])).await {
             Ok(Ok(count)) => taken += count,
             Ok(Err(_)) | Err(_) => break,
         }
