@@ -212,7 +212,7 @@ settings! {
     #[arg(value_name = "N", help_heading = "Listening")]
     workers: usize = std::thread::available_parallelism().map_or(1, usize::from), "one per core", "FALLCAST_WORKERS";
 
-    /// Deliver directly, which leaves an idle subscriber a few hundred bytes, or streaming, through the framework; auto is directly where it can be.
+    /// Deliver direct, over sockets that have left the web framework (Linux, plain HTTP/1.1), or streaming, through its response bodies; auto is direct where it can be.
     #[arg(value_name = "WAY", help_heading = "Listening")]
     delivery: Delivery = Delivery::Auto, "auto", "FALLCAST_DELIVERY";
 
