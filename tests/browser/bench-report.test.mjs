@@ -29,7 +29,8 @@ const RUN = [
 
 const run = promisify(execFile);
 const browser = await startBrowser();
-const folder = await mkdtemp(join(tmpdir(), "fallcast-report-"));
+/** Its name is in the report, and longer than a phone is wide. */
+const folder = await mkdtemp(join(tmpdir(), `fallcast-report-${"x".repeat(100)}-`));
 /** @type {any} */ let report;
 
 before(async () => {
