@@ -1,12 +1,13 @@
 //! Counters and one histogram, cheap enough to be in the path of every message.
 //!
-//! Each worker counts in a shard of its own, so that no two cores fight for a cache line; a scrape adds the shards up.
+//! Each worker counts in a tally of its own, so that no two cores fight for a cache line and none has to lock one; a
+//! scrape adds the tallies up.
 
 use std::{
     collections::BTreeMap,
     fmt,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -17,10 +18,7 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 
-use crate::channel::{GapReason, Transport, now_us};
-
-/// More shards than most machines have workers; workers beyond share.
-const SHARDS: usize = 32;
+use crate::channel::{GapReason, Transport};
 
 const TRANSPORTS: usize = Transport::ALL.len();
 
@@ -30,25 +28,59 @@ const BUCKETS_US: [u64; 17] = [
     2_000_000, 5_000_000,
 ];
 
-/// The counters of one worker, on cache lines of their own.
+/// A count that one thread adds to and any thread reads. With a single writer a plain load and store lose nothing, and
+/// cost a tenth of an atomic addition.
+#[derive(Debug, Default)]
+struct Count(AtomicU64);
+
+impl Count {
+    fn add(&self, more: u64) {
+        self.0.store(self.get().wrapping_add(more), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What one worker counts, on cache lines of its own. Only that worker's thread may add to it.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Shard {
-    events: [AtomicU64; TRANSPORTS],
-    bytes: [AtomicU64; TRANSPORTS],
+pub struct Tally {
+    events: [Count; TRANSPORTS],
+    bytes: [Count; TRANSPORTS],
     latency: [Histogram; TRANSPORTS],
 }
 
 #[derive(Debug, Default)]
 struct Histogram {
-    buckets: [AtomicU64; BUCKETS_US.len() + 1],
-    sum_us: AtomicU64,
+    buckets: [Count; BUCKETS_US.len() + 1],
+    sum_us: Count,
+}
+
+impl Tally {
+    /// Counts events handed to a transport.
+    pub fn events(&self, transport: Transport, count: usize) {
+        self.events[transport as usize].add(count as u64);
+    }
+
+    /// Counts bytes handed to a transport.
+    pub fn bytes(&self, transport: Transport, count: usize) {
+        self.bytes[transport as usize].add(count as u64);
+    }
+
+    /// Records how long the oldest message of a write waited between its append and the write, in microseconds.
+    pub fn publish_to_write(&self, transport: Transport, waited_us: u64) {
+        let histogram = &self.latency[transport as usize];
+        histogram.buckets[BUCKETS_US.partition_point(|&bound| bound < waited_us)].add(1);
+        histogram.sum_us.add(waited_us);
+    }
 }
 
 /// Everything that is counted.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Metrics {
-    shards: Vec<Shard>,
+    tallies: Mutex<Vec<Arc<Tally>>>,
     subscribers: [AtomicUsize; TRANSPORTS],
     gaps: [[AtomicU64; GapReason::ALL.len()]; TRANSPORTS],
     published: AtomicU64,
@@ -59,51 +91,12 @@ pub struct Metrics {
     log_bytes: AtomicUsize,
 }
 
-thread_local! {
-    static SHARD: usize = {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS
-    };
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self {
-            shards: (0..SHARDS).map(|_| Shard::default()).collect(),
-            subscribers: Default::default(),
-            gaps: Default::default(),
-            published: AtomicU64::default(),
-            connections: AtomicUsize::default(),
-            direct: AtomicUsize::default(),
-            refusals: Mutex::default(),
-            channels: AtomicUsize::default(),
-            log_bytes: AtomicUsize::default(),
-        }
-    }
-}
-
 impl Metrics {
-    fn shard(&self) -> &Shard {
-        &self.shards[SHARD.with(|index| *index)]
-    }
-
-    /// Counts events handed to a transport.
-    pub fn events(&self, transport: Transport, count: usize) {
-        self.shard().events[transport as usize].fetch_add(count as u64, Ordering::Relaxed);
-    }
-
-    /// Counts bytes handed to a transport.
-    pub fn bytes(&self, transport: Transport, count: usize) {
-        self.shard().bytes[transport as usize].fetch_add(count as u64, Ordering::Relaxed);
-    }
-
-    /// Records how long the oldest message of a write waited between its append and the write.
-    pub fn publish_to_write(&self, transport: Transport, appended_at_us: u64) {
-        let waited = now_us().saturating_sub(appended_at_us);
-        let histogram = &self.shard().latency[transport as usize];
-        let bucket = BUCKETS_US.partition_point(|&bound| bound < waited);
-        histogram.buckets[bucket].fetch_add(1, Ordering::Relaxed);
-        histogram.sum_us.fetch_add(waited, Ordering::Relaxed);
+    /// Returns a new tally, for a thread that begins to count.
+    pub fn tally(&self) -> Arc<Tally> {
+        let tally = Arc::new(Tally::default());
+        self.tallies.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&tally));
+        tally
     }
 
     /// Counts a gap.
@@ -145,8 +138,8 @@ impl Metrics {
         self.direct.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn sum(&self, of: impl Fn(&Shard) -> &AtomicU64) -> u64 {
-        self.shards.iter().map(|shard| of(shard).load(Ordering::Relaxed)).sum()
+    fn sum(&self, of: impl Fn(&Tally) -> &Count) -> u64 {
+        self.tallies.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|tally| of(tally).get()).sum()
     }
 
     fn encode_latency(&self, encoder: &mut MetricEncoder<'_>, transport: Transport) -> fmt::Result {
@@ -154,10 +147,10 @@ impl Metrics {
         let bounds = BUCKETS_US.iter().map(|&us| micros(us)).chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds
             .enumerate()
-            .map(|(index, bound)| (bound, self.sum(|shard| &shard.latency[of].buckets[index])))
+            .map(|(index, bound)| (bound, self.sum(|tally| &tally.latency[of].buckets[index])))
             .collect();
         let count = buckets.iter().map(|(_, count)| count).sum();
-        let sum = micros(self.sum(|shard| &shard.latency[of].sum_us));
+        let sum = micros(self.sum(|tally| &tally.latency[of].sum_us));
         encoder.encode_histogram::<[(&str, &str); 0]>(sum, count, &buckets, None)
     }
 }
@@ -180,15 +173,15 @@ fn family<T: EncodeMetric>(
 
 impl Metrics {
     fn encode_traffic(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let by_transport = |of: fn(&Shard) -> &[AtomicU64; TRANSPORTS]| {
+        let by_transport = |of: fn(&Tally) -> &[Count; TRANSPORTS]| {
             Transport::ALL.map(|transport| {
-                (transport.as_str(), ConstCounter::new(self.sum(|shard| &of(shard)[transport as usize])))
+                (transport.as_str(), ConstCounter::new(self.sum(|tally| &of(tally)[transport as usize])))
             })
         };
         let events = ("fallcast_events", "Messages handed to subscribers", MetricType::Counter);
-        family(encoder, events, "transport", by_transport(|shard| &shard.events))?;
+        family(encoder, events, "transport", by_transport(|tally| &tally.events))?;
         let bytes = ("fallcast_bytes", "Bytes of events handed to subscribers", MetricType::Counter);
-        family(encoder, bytes, "transport", by_transport(|shard| &shard.bytes))?;
+        family(encoder, bytes, "transport", by_transport(|tally| &tally.bytes))?;
         let latency = "From the append of a message to its write, the oldest of each write, in seconds";
         let mut metric =
             encoder.encode_descriptor("fallcast_publish_to_write_seconds", latency, None, MetricType::Histogram)?;

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -61,6 +61,8 @@ pub struct Channel {
     /// The bytes of all logs together.
     budget: Arc<Budget>,
     /// When it was used last, in milliseconds since it was created; the clock on the wall may step.
+    /// Whether it was used since somebody asked for how long it was not.
+    is_used: AtomicBool,
     last_used_ms: AtomicU64,
     created: Instant,
     limits: Arc<ChannelLimits>,
@@ -127,6 +129,7 @@ impl Channel {
             subscribers: Default::default(),
             subscribers_of_hub,
             budget,
+            is_used: AtomicBool::new(false),
             last_used_ms: AtomicU64::new(0),
             created: Instant::now(),
             limits,
@@ -338,17 +341,25 @@ impl Channel {
         Transport::ALL.iter().map(|&transport| self.subscribers(transport)).sum()
     }
 
-    /// Marks the channel as used now, so that it does not expire.
+    /// Marks the channel as used now, so that it does not expire. When that was, the next question after it notes: every
+    /// poll comes by here, and to ask for the time would cost it more than all the rest of what is done for it here.
     pub(super) fn touch(&self) {
-        self.last_used_ms.store(self.age_ms(), Ordering::Relaxed);
+        // A line of memory that is only read stays with all cores.
+        if !self.is_used.load(Ordering::Relaxed) {
+            self.is_used.store(true, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn is_expired(&self, after: Duration) -> bool {
         self.subscribers_in_all() == 0 && self.idle() >= after
     }
 
-    /// For how long nobody has used the channel.
+    /// For how long nobody has used the channel, as far as is known: counted from the first question after its last use,
+    /// and the sweep asks every second.
     pub(super) fn idle(&self) -> Duration {
+        if self.is_used.swap(false, Ordering::Relaxed) {
+            self.last_used_ms.store(self.age_ms(), Ordering::Relaxed);
+        }
         Duration::from_millis(self.age_ms().saturating_sub(self.last_used_ms.load(Ordering::Relaxed)))
     }
 

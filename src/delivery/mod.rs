@@ -7,6 +7,7 @@
 //! Nothing in here knows what the bytes mean.
 
 mod body;
+mod clock;
 mod direct;
 mod fanout;
 mod ring;
@@ -15,6 +16,7 @@ mod subscription;
 mod worker;
 
 pub use body::{EventBody, farewell};
+pub use clock::Clock;
 pub use direct::{Boarding, Chunked, Exit, Homecoming, Occupant, Seat, Socket, Stage, Turn};
 pub use fanout::{Fanout, Feed, Whom};
 pub use ring::{Ring, Rings};

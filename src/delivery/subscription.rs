@@ -208,15 +208,16 @@ impl Subscription {
     fn next_part(&mut self) -> Next {
         let part =
             if self.rest.len() <= MAX_SLICE { std::mem::take(&mut self.rest) } else { self.rest.split_to(MAX_SLICE) };
-        self.fanout.worker().metrics().bytes(self.transport, part.len());
+        self.fanout.worker().tally().bytes(self.transport, part.len());
         if self.is_rest_presence { Next::Presence(part) } else { Next::Bytes(part) }
     }
 
     fn count(&self, taken: &Taken) {
-        let metrics = self.fanout.worker().metrics();
-        metrics.events(self.transport, taken.events);
+        let worker = self.fanout.worker();
+        worker.tally().events(self.transport, taken.events);
         if self.is_live {
-            metrics.publish_to_write(self.transport, taken.oldest_at_us);
+            let waited_us = worker.clock().now_us().saturating_sub(taken.oldest_at_us);
+            worker.tally().publish_to_write(self.transport, waited_us);
         }
     }
 

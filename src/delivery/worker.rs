@@ -13,9 +13,13 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::{channel::Channel, metrics::Metrics};
+use crate::{
+    channel::Channel,
+    metrics::{Metrics, Tally},
+};
 
 use super::{
+    clock::Clock,
     direct::{Seat, Stage},
     fanout::Fanout,
     ring::Rings,
@@ -57,6 +61,8 @@ pub struct Worker {
     fanouts: RefCell<HashMap<usize, Weak<Fanout>>>,
     rings: Arc<Rings>,
     metrics: Arc<Metrics>,
+    tally: Arc<Tally>,
+    clock: Rc<Clock>,
     pace: Pace,
     started: Instant,
     now_ms: Cell<u64>,
@@ -91,6 +97,8 @@ impl Worker {
                     fanouts: RefCell::default(),
                     rings: Arc::clone(rings),
                     metrics: Arc::clone(metrics),
+                    tally: metrics.tally(),
+                    clock: Rc::default(),
                     pace,
                     started: Instant::now(),
                     now_ms: Cell::new(0),
@@ -123,7 +131,9 @@ impl Worker {
     #[must_use]
     pub fn stage(&self) -> Option<&Rc<Stage>> {
         let built = self.stage.get_or_init(|| {
-            Stage::build(&self.metrics).inspect_err(|error| tracing::warn!(%error, "no direct delivery")).ok()
+            Stage::build(&self.metrics, &self.clock)
+                .inspect_err(|error| tracing::warn!(%error, "no direct delivery"))
+                .ok()
         });
         built.as_ref()
     }
@@ -143,6 +153,18 @@ impl Worker {
     #[must_use]
     pub const fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// What this worker counts.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The time of day, which stands still for some deliveries in a row.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The times by which deliveries go.

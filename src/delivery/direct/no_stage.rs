@@ -2,7 +2,7 @@
 
 use std::{any::Any, io, net::TcpStream, rc::Rc, sync::Arc};
 
-use crate::metrics::Metrics;
+use crate::{delivery::Clock, metrics::Metrics};
 
 use super::{Homecoming, Occupant, Seat};
 
@@ -15,7 +15,7 @@ impl Stage {
     ///
     /// # Errors
     /// Tells that this system has no direct delivery.
-    pub fn build(_: &Arc<Metrics>) -> io::Result<Rc<Self>> {
+    pub fn build(_: &Arc<Metrics>, _: &Rc<Clock>) -> io::Result<Rc<Self>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

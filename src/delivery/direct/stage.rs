@@ -29,12 +29,18 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{delivery::Whom, metrics::Metrics};
+use crate::{
+    delivery::{Clock, Whom},
+    metrics::Metrics,
+};
 
 use super::{Homecoming, Occupant, Seat, Socket, Turn};
 
 /// How many seats are served before the runtime gets its turn.
 const SLICE: usize = 128;
+
+/// For how many of them the worker's clock stands still: some tens of microseconds.
+const SEATS_AT_ONE_TIME: usize = 16;
 
 /// How many events are taken from the system at a time.
 const EVENTS: usize = 1024;
@@ -61,6 +67,7 @@ pub struct Stage {
     lingering: RefCell<VecDeque<(Instant, Seat)>>,
     scratch: RefCell<Box<[u8]>>,
     metrics: Arc<Metrics>,
+    clock: Rc<Clock>,
     me: Weak<Self>,
 }
 
@@ -79,13 +86,16 @@ struct Called {
 }
 
 impl Called {
-    fn push(&mut self, seat: Seat) {
+    /// Returns whether the seat is the first, so that nobody knows yet that there are any.
+    fn push(&mut self, seat: Seat) -> bool {
         if self.is_in.len() <= seat.number() {
             self.is_in.resize(seat.number() + 1, false);
         }
+        let is_first = self.queue.is_empty();
         if !std::mem::replace(&mut self.is_in[seat.number()], true) {
             self.queue.push_back(seat);
         }
+        is_first
     }
 
     fn pop(&mut self) -> Option<Seat> {
@@ -149,7 +159,7 @@ impl Stage {
     ///
     /// # Errors
     /// Fails if the system has no descriptors left.
-    pub fn build(metrics: &Arc<Metrics>) -> io::Result<Rc<Self>> {
+    pub fn build(metrics: &Arc<Metrics>, clock: &Rc<Clock>) -> io::Result<Rc<Self>> {
         let poll = mio::Poll::new()?;
         let registry = poll.registry().try_clone()?;
         let poller = Poller { descriptor: poll.as_raw_fd(), poll: RefCell::new(poll) };
@@ -167,6 +177,7 @@ impl Stage {
             lingering: RefCell::default(),
             scratch: RefCell::new(vec![0; READ_SIZE].into()),
             metrics: Arc::clone(metrics),
+            clock: Rc::clone(clock),
             me: Weak::clone(me),
         });
         actix_rt::spawn(run(Rc::clone(&stage)));
@@ -175,8 +186,9 @@ impl Stage {
 
     /// Puts a seat into the queue.
     pub(in crate::delivery) fn call_up(&self, seat: Seat) {
-        self.called.borrow_mut().push(seat);
-        self.call.notify_one();
+        if self.called.borrow_mut().push(seat) {
+            self.call.notify_one();
+        }
     }
 
     /// Takes a socket in, and lets its occupant begin.
@@ -235,10 +247,14 @@ impl Stage {
     // ANCHOR: serve
     /// Serves the seats at the front of the queue. Returns whether there are more.
     fn serve_slice(&self) -> bool {
-        for _ in 0..SLICE {
-            let Some(seat) = self.called.borrow_mut().pop() else { return false };
+        for served in 0..SLICE {
+            let Some(seat) = self.called.borrow_mut().pop() else { break };
+            if served % SEATS_AT_ONE_TIME == 0 {
+                self.clock.stop();
+            }
             self.serve(seat);
         }
+        self.clock.go_on();
         !self.called.borrow().queue.is_empty()
     }
 

@@ -10,8 +10,6 @@ use std::{
 use actix_web::http::header::{HeaderMap, HttpDate};
 use bytes::Bytes;
 
-use crate::channel::now_us;
-
 /// The parts of an answer that its request decides.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Words {
@@ -80,12 +78,12 @@ impl Form {
     }
 
     /// The answer that tells the events of one slice, made by `make` unless the last one was the same.
-    pub fn answer(&self, lines: &Bytes, more: bool, make: impl FnOnce() -> Bytes) -> Bytes {
+    pub fn answer(&self, lines: &Bytes, more: bool, now_us: u64, make: impl FnOnce() -> Bytes) -> Bytes {
         if !self.is_known {
             return make();
         }
         let mut latest = self.latest.borrow_mut();
-        let second = now_us() / 1_000_000;
+        let second = now_us / 1_000_000;
         // The slice is kept, so an equal address means the same slice, and the same position behind it.
         let is_same = |latest: &&Latest| {
             latest.lines.as_ptr() == lines.as_ptr()

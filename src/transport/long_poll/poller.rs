@@ -151,7 +151,9 @@ impl Poller {
             self.form.response(&cursor.to_string(), &batch.into_body(&cursor, more))
         };
         match first {
-            Some(lines) => Some(self.form.answer(&lines, more, || make(Batch::of(&lines)))),
+            Some(lines) => Some(
+                self.form.answer(&lines, more, self.subscription.worker().clock().now_us(), || make(Batch::of(&lines))),
+            ),
             None if batch.is_empty() && self.subscription.worker().now_ms() < until_ms => None,
             None => Some(make(batch)),
         }
