@@ -30,6 +30,7 @@ pub fn of(report: &Report) -> Vec<Finding> {
         let cells: Vec<&Cell> = report.cells.iter().filter(|cell| cell.has_load_of(first)).collect();
         findings.extend(freeze(report, &cells));
         findings.extend(TOLD.iter().filter_map(|&metric| comparison(report, &cells, metric)));
+        findings.extend(lost_in_cuts(report, &cells));
     }
     findings.extend(growth(report));
     findings.extend(ceilings(report));
@@ -139,7 +140,10 @@ fn freeze(report: &Report, cells: &[&Cell]) -> Option<Finding> {
 
 /// All cells of one load against one of them, round by round.
 fn comparison(report: &Report, cells: &[&Cell], metric: Metric) -> Option<Finding> {
-    let measured: Vec<&Cell> = cells.iter().copied().filter(|cell| estimate_of(cell, metric).is_some()).collect();
+    // Whoever leaves out what it missed is back sooner than one who fetches it; that is no advantage.
+    let is_equal = |cell: &Cell| metric != Metric::Recovery || lost_in_cut(cell) == 0;
+    let is_measured = |cell: &&Cell| estimate_of(cell, metric).is_some() && is_equal(cell);
+    let measured: Vec<&Cell> = cells.iter().copied().filter(is_measured).collect();
     let reference = *measured.iter().find(|cell| cell.transport == "websocket").or(measured.first())?;
     let others: Vec<&Cell> = measured.iter().copied().filter(|cell| cell.id != reference.id).collect();
     let value = words::estimate(&estimate_of(reference, metric)?, metric.units());
@@ -153,6 +157,33 @@ fn comparison(report: &Report, cells: &[&Cell], metric: Metric) -> Option<Findin
         text: format!("{}: {}.", words::sentence(metric.name()), parts.join("; ")),
         cells: measured.iter().map(|cell| cell.id.clone()).collect(),
     })
+}
+
+/// Who came back after a cut without what it had missed.
+fn lost_in_cuts(report: &Report, cells: &[&Cell]) -> Option<Finding> {
+    let losers: Vec<&Cell> = cells.iter().copied().filter(|cell| lost_in_cut(cell) > 0).collect();
+    let said: Vec<String> = losers
+        .iter()
+        .filter_map(|cell| {
+            let back = words::estimate(&estimate_of(cell, Metric::Recovery)?, Metric::Recovery.units());
+            let lost = words::count(lost_in_cut(cell));
+            Some(format!("{} was back after {back}, and {lost} deliveries were lost for good", name(report, cell)))
+        })
+        .collect();
+    let first = losers.first()?;
+    (!said.is_empty()).then(|| Finding {
+        load: Some(words::load(first)),
+        text: format!(
+            "After a cut: {}. What has no cursor cannot ask for what it missed, so its recovery is compared with nobody's.",
+            said.join("; ")
+        ),
+        cells: losers.iter().map(|cell| cell.id.clone()).collect(),
+    })
+}
+
+/// Deliveries that those who were cut off never got.
+fn lost_in_cut(cell: &Cell) -> u64 {
+    total(cell.valid_rounds().filter_map(|round| round.recovery.as_ref()).map(|recovery| recovery.lost))
 }
 
 /// Ratios as parts of a sentence: those without a difference together, then each other one, then what is not known.

@@ -300,6 +300,7 @@ fn empty(cell: &CellPlan, plan: &Plan) -> Cell {
         via: via(cell),
         rounds: Vec::new(),
         summary: None,
+        doubtful: None,
     }
 }
 

@@ -1,11 +1,13 @@
 //! One measurement: a server, a crowd of subscribers, and what both of them did.
 //!
 //! 1. The own server is started anew, so that nothing is left of the measurement before.
-//! 2. *Connect*: a message is published, then all subscribers come and get it. That is the time to the first message.
-//! 3. *Rest*: what the connections cost in memory while nothing happens.
-//! 4. *Warm-up*, which does not count.
-//! 5. *What counts*. Before and after it the server comes to rest, so it pays for this and for nothing else.
-//! 6. *Recovery*: a tenth of the subscribers is cut off in a short phase of its own.
+//! 2. *Settling*: a few subscribers of another channel come first. What a process builds for its first connection and keeps
+//!    for all that follow is then no longer counted as theirs.
+//! 3. *Connect*: a message is published, then all subscribers come and get it. That is the time to the first message.
+//! 4. *Rest*: what the connections cost in memory while nothing happens. The settlers leave.
+//! 5. *Warm-up*, which does not count.
+//! 6. *What counts*. Before and after it the server comes to rest, so it pays for this and for nothing else.
+//! 7. *Recovery*: a tenth of the subscribers is cut off in a short phase of its own.
 
 use std::{
     collections::HashSet,
@@ -43,6 +45,9 @@ const UNTIL_LOST: Duration = Duration::from_millis(500);
 
 /// At fewer messages a second one would rather measure when the next message comes than when the subscriber is back.
 const SLOWEST_RECOVERY_RATE: f64 = 50.0;
+
+/// How many subscribers come before the others, when memory is to be read.
+const SETTLERS: usize = 16;
 
 /// The name of the lab's link. Each measurement has a lab of its own.
 const LINK: &str = "bench";
@@ -100,6 +105,8 @@ struct Stage {
     /// Whether what can be seen of the server's process is its own doing alone.
     is_alone: bool,
     crowd: Crowd,
+    /// A crowd that is there before the other, if the server's memory can be read.
+    settlers: Option<Crowd>,
 }
 
 impl Setting<'_> {
@@ -113,9 +120,13 @@ impl Setting<'_> {
     /// Says why nothing could be measured.
     pub fn measure(&self, watcher: &mut dyn Watcher) -> Result<Option<Round>, SampleError> {
         let mut stage = Stage::open(self)?;
+        if let Some(settlers) = &mut stage.settlers {
+            settlers.connect(SETTLERS)?;
+        }
         let before = Rest::of(&stage);
         stage.crowd.connect(self.cell.subscribers as usize)?;
         let connected = Rest::of(&stage);
+        drop(stage.settlers.take());
         let warm_up = Phase::new(self.pace(), self.plan.warm_up);
         if !self.plan.warm_up.is_zero() && self.run(&mut stage, &warm_up, "warm-up", watcher)?.interrupted {
             return Ok(None);
@@ -143,6 +154,21 @@ impl Setting<'_> {
         });
         round.recovery = recovery;
         Ok(Some(round))
+    }
+
+    /// A crowd of a channel of its own, which subscribes at `door` and publishes at `origin`.
+    fn crowd(&self, origin: &Origin, door: &Origin) -> Result<Crowd, SampleError> {
+        let (cell, target) = (self.cell, self.target());
+        let link = (cell.via != Via::Direct).then_some(LINK);
+        let channel = channel();
+        let way = WayThere { headers: &self.plan.headers, link };
+        let subscription = target.template.subscription(&target.name, cell.transport, door, &channel, &way)?;
+        let size = cell.size as usize;
+        let publishing = match self.plan.publish {
+            Publish::Post => target.template.post(origin, &channel, size),
+            Publish::Websocket => target.template.over_websocket(&target.name, origin, &channel)?,
+        };
+        Ok(Crowd::new(subscription, publishing, size, self.plan.seed)?)
     }
 
     /// Searches need no more than the load itself: no recovery, and no look at the server.
@@ -293,19 +319,11 @@ impl Stage {
             }
             _ => origin.clone(),
         };
-        let link = (cell.via != Via::Direct).then_some(LINK);
-        let channel = channel();
-        let way = WayThere { headers: &setting.plan.headers, link };
-        let subscription = target.template.subscription(&target.name, cell.transport, &door, &channel, &way)?;
-        let size = cell.size as usize;
-        let publishing = match setting.plan.publish {
-            Publish::Post => target.template.post(&origin, &channel, size),
-            Publish::Websocket => target.template.over_websocket(&target.name, &origin, &channel)?,
-        };
-        let crowd = Crowd::new(subscription, publishing, size, setting.plan.seed)?;
+        let crowd = setting.crowd(&origin, &door)?;
         // The lab is a thread of the server's process.
         let is_alone = cell.via == Via::Direct;
-        Ok(Self { own, pid, port: origin.address.port(), is_alone, crowd })
+        let settlers = if pid.is_some() && is_alone { Some(setting.crowd(&origin, &door)?) } else { None };
+        Ok(Self { own, pid, port: origin.address.port(), is_alone, crowd, settlers })
     }
 }
 

@@ -10,9 +10,7 @@ use super::{
 impl Report {
     /// Computes everything that is computed: summaries, findings, what they do not show, and the checksum.
     pub fn complete(&mut self) {
-        for cell in &mut self.cells {
-            cell.summary = Summary::of(cell);
-        }
+        self.cells.iter_mut().for_each(Cell::summarize);
         self.findings = findings::of(self);
         self.does_not_show = findings::not_shown(self);
         self.checksum = checksum::of(self);
@@ -20,6 +18,14 @@ impl Report {
 }
 
 impl Cell {
+    /// Computes what the rounds say together.
+    pub fn summarize(&mut self) {
+        let all: Vec<&Round> = self.rounds.iter().collect();
+        let summary = Summary::of(self, &self.valid_rounds().collect::<Vec<_>>());
+        let doubtful = if summary.is_none() { Summary::of(self, &all) } else { None };
+        (self.summary, self.doubtful) = (summary, doubtful);
+    }
+
     /// The rounds that count.
     pub fn valid_rounds(&self) -> impl Iterator<Item = &Round> {
         self.rounds.iter().filter(|round| round.validity.valid)
@@ -34,20 +40,19 @@ impl Cell {
 }
 
 impl Summary {
-    /// What the valid rounds of `cell` say together; nothing if there is none.
+    /// What these rounds of `cell` say together; nothing if there is none.
     #[must_use]
-    pub fn of(cell: &Cell) -> Option<Self> {
-        let rounds: Vec<&Round> = cell.valid_rounds().collect();
+    pub fn of(cell: &Cell, rounds: &[&Round]) -> Option<Self> {
         let figures = |distribution: fn(&Round) -> &Distribution| {
             Figures::of(&merged(rounds.iter().map(|&round| distribution(round))))
         };
         let recoveries = rounds.iter().filter_map(|round| round.recovery.as_ref()).map(|recovery| &recovery.time);
         let recovery = Figures::of(&merged(recoveries));
-        let estimate = |metric: Metric| metric.of_rounds(cell, &rounds);
+        let estimate = |metric: Metric| metric.of_rounds(cell, rounds);
         (!rounds.is_empty()).then(|| Self {
             rounds: rounds.iter().map(|round| round.round).collect(),
             coverage: (rounds.len() > 1).then(|| statistics::coverage(rounds.len())),
-            totals: Totals::of(&rounds),
+            totals: Totals::of(rounds),
             latency: figures(|round| &round.latency),
             first_message: figures(|round| &round.first_message),
             skew: figures(|round| &round.skew),

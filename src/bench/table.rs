@@ -52,12 +52,12 @@ fn latencies(report: &Report, cells: &[&Cell]) -> String {
     let mut rows =
         vec![["latency", "p50", "p90", "p99", "p99.9", "max", "N", "lost/rep./reord.", "rounds"].map(str::to_owned)];
     rows.extend(cells.iter().map(|cell| {
-        let summary = cell.summary.as_ref();
+        let summary = cell.known();
         let latency = summary.map(|summary| summary.latency).unwrap_or_default();
         let Figures { n, p90_ns, p999_ns, max_ns, .. } = latency;
         let totals = summary.map(|summary| summary.totals).unwrap_or_default();
         [
-            findings::name(report, cell),
+            name(report, cell),
             estimate(cell, Metric::LatencyP50),
             time(p90_ns),
             // Its interval needs a thousand deliveries in every round; the figure itself needs them in all together.
@@ -97,13 +97,19 @@ fn costs(report: &Report, cells: &[&Cell]) -> String {
     ];
     rows.extend(cells.iter().map(|cell| {
         let [bytes, packets, cpu, memory, kernel, first, recovery] = METRICS.map(|metric| estimate(cell, metric));
-        [findings::name(report, cell), bytes, packets, cpu, memory, kernel, first, recovery]
+        [name(report, cell), bytes, packets, cpu, memory, kernel, first, recovery]
     }));
     columns(&rows)
 }
 
+/// Figures of rounds that do not count are there to be looked at, and marked.
+fn name(report: &Report, cell: &Cell) -> String {
+    let name = findings::name(report, cell);
+    if cell.doubtful.is_some() { format!("{name} (does not count)") } else { name }
+}
+
 fn estimate(cell: &Cell, metric: Metric) -> String {
-    let found: Option<Estimate> = cell.summary.as_ref().and_then(|summary| metric.of_summary(summary));
+    let found: Option<Estimate> = cell.known().and_then(|summary| metric.of_summary(summary));
     found.map_or_else(|| NOTHING.to_owned(), |found| words::estimate(&found, metric.units()))
 }
 

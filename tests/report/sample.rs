@@ -97,6 +97,7 @@ impl Plan {
             via: None,
             rounds: Vec::new(),
             summary: None,
+            doubtful: None,
         }
     }
 

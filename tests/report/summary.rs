@@ -52,9 +52,14 @@ fn rounds_that_do_not_count_are_left_out() {
 }
 
 #[test]
-fn a_cell_without_a_valid_round_has_no_summary() {
+fn a_cell_without_a_valid_round_has_no_summary_and_still_shows_its_figures() {
     let report = Plan { invalid: (1..=5).map(|round| (0, round)).collect(), ..Plan::default() }.report();
     assert_eq!(report.cells[0].summary, None);
+    let doubtful = report.cells[0].doubtful.as_ref().expect("it is there to be looked at");
+    assert_eq!(doubtful.totals.n, report.cells[0].rounds.iter().map(|round| round.n).sum::<u64>());
+    assert!(report.cells[1..].iter().all(|cell| cell.doubtful.is_none()));
+    let table = fallcast::bench::table::render(&report);
+    assert!(table.contains("(does not count)"), "{table}");
     assert!(texts(&report).contains(&"5 of 15 rounds do not count; each says why. Lower --rate or --subscribers."));
 }
 
@@ -133,4 +138,19 @@ fn limits_depend_on_how_it_was_measured() {
     report.complete();
     assert!(!says(&report, "Loopback is no network") && says(&report, "shared a processor core"));
     assert!(says(&report, "loses no packet") && says(&report, "debug build"));
+}
+
+#[test]
+fn the_recovery_of_who_cannot_get_back_what_it_missed_is_compared_with_nobodys() {
+    let mut report = Plan::default().report();
+    for round in &mut report.cells[0].rounds {
+        round.recovery.as_mut().expect("a cut").lost = 3;
+    }
+    report.complete();
+    let loser = report.cells[0].id.clone();
+    let told: Vec<_> = report.findings.iter().filter(|finding| finding.text.contains("lost for good")).collect();
+    assert_eq!(told.len(), 1, "{:#?}", texts(&report));
+    assert!(told[0].text.contains("15 deliveries") && told[0].cells == [loser.clone()], "{told:#?}");
+    let compared = report.findings.iter().find(|finding| finding.text.starts_with("Recovery after a cut"));
+    assert!(compared.is_some_and(|finding| !finding.cells.contains(&loser)), "{compared:#?}");
 }

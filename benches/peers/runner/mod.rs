@@ -6,6 +6,7 @@
 
 mod cell;
 mod contender;
+mod digest;
 mod options;
 mod record;
 mod summary;
@@ -36,7 +37,8 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.role {
         Some(Role::BareSender) => bare_sender::serve(),
-        Some(Role::Table { results }) => show(&results),
+        Some(Role::Table { results, write: false }) => show(&results),
+        Some(Role::Table { results, write: true }) => write(&results),
         None => measure(&arguments.plan),
     };
     match outcome {
@@ -50,6 +52,15 @@ pub fn main() -> ExitCode {
 
 fn show(results: &std::path::Path) -> Result<()> {
     println!("{}", table::render(&Record::load(results)?)?);
+    Ok(())
+}
+
+/// Puts the tables where they are read.
+fn write(results: &std::path::Path) -> Result<()> {
+    let record = Record::load(results)?;
+    std::fs::write(results.with_extension("md"), table::render(&record)?)?;
+    let readme = std::fs::read_to_string(digest::README)?;
+    std::fs::write(digest::README, digest::put_into(&readme, &digest::render(&record)?)?)?;
     Ok(())
 }
 

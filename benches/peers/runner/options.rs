@@ -19,7 +19,8 @@ Examples:
   benches/peers/run --resume                              goes on with a run that was ended
   benches/peers/run --quick                               three minutes, to target/peers-quick.json
   benches/peers/run --only limit,fallcast-direct,nchan --cells websocket/1000 --results target/some.json
-  benches/peers/table                                     shows measurements/peers.json as Markdown";
+  benches/peers/table                                     shows measurements/peers.json as Markdown
+  benches/peers/table --write                             puts it into measurements/peers.md and README.md";
 
 /// Compares fallcast with other servers, interleaved, one core for the server and one for the load generator.
 #[derive(Parser)]
@@ -45,6 +46,9 @@ pub enum Role {
         /// The results of a run
         #[arg(long, value_name = "FILE", default_value = "measurements/peers.json")]
         results: PathBuf,
+        /// Write the tables beside the results, and the short one into README.md
+        #[arg(long)]
+        write: bool,
     },
 }
 

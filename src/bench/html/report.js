@@ -30,6 +30,11 @@ function validRounds(cell) {
   return cell.rounds.filter((/** @type {any} */ { validity }) => validity.valid);
 }
 
+/** What is known of a cell, whether it counts or not. @param {any} cell */
+function known(cell) {
+  return cell.summary ?? cell.doubtful;
+}
+
 /* Head */
 
 function head() {
@@ -96,21 +101,22 @@ function choice() {
 function figures() {
   const series = allSeries.filter((series) => series.load === load && !hidden.has(series.name));
   const compared = series.find(({ ratios }) => Object.values(ratios).some((ratio) => ratio !== null));
-  const head = ["", ...series.map((series) => make("span.of", mark(series.cell.transport, series.isOpen), series.name))];
+  const doubt = (/** @type {any} */ cell) => (cell.doubtful ? make("small.bad", "does not count") : null);
+  const head = ["", ...series.map((series) => make("span.of", mark(series.cell.transport, series.isOpen), series.name, doubt(series.cell)))];
   const plain = (/** @type {string} */ title, /** @type {(summary: any) => string} */ value) =>
-    [title, ...series.map(({ cell }) => (cell.summary ? make("b", value(cell.summary)) : NOTHING))];
+    [title, ...series.map(({ cell }) => (known(cell) ? make("b", value(known(cell))) : NOTHING))];
   const measured = (/** @type {string} */ key, title = METRICS[key].title) => [title, ...series.map((series) => estimateCell(series, key))];
   const rows = [
     head,
     measured("latency_p50_ns", "Latency, p50"),
     plain("p90", ({ latency }) => figure(latency.p90_ns, UNITS.time)),
-    series.every(({ cell }) => !cell.summary || cell.summary.latency_p99_ns) ? measured("latency_p99_ns") : plain("p99", ({ latency }) => figure(latency.p99_ns, UNITS.time)),
+    series.every(({ cell }) => !known(cell) || known(cell).latency_p99_ns) ? measured("latency_p99_ns") : plain("p99", ({ latency }) => figure(latency.p99_ns, UNITS.time)),
     plain("p99.9", ({ latency }) => figure(latency.p999_ns, UNITS.time)),
     plain("max", ({ latency }) => figure(latency.max_ns, UNITS.time)),
     plain("N", ({ totals }) => count(totals.n)),
     plain("lost / repeated / reordered", ({ totals }) => `${count(totals.lost)} / ${count(totals.repeated)} / ${count(totals.reordered)}`),
     ...["bytes_per_delivery", "packets_per_delivery", "cpu_ns_per_delivery", "memory_bytes_per_connection", "kernel_bytes_per_connection", "first_message_p50_ns", "skew_p50_ns", "recovery_p50_ns"]
-      .filter((key) => series.some(({ cell }) => cell.summary?.[key]))
+      .filter((key) => series.some(({ cell }) => known(cell)?.[key]))
       .map((key) => measured(key)),
   ];
   const against = compared ? ` × compares with ${compared.against}, round by round; = means that no difference was seen.` : "";
@@ -119,7 +125,7 @@ function figures() {
 
 /** A figure, its interval, and how it compares. @param {Series} series @param {string} key */
 function estimateCell({ cell, ratios }, key) {
-  const estimate = cell.summary?.[key];
+  const estimate = known(cell)?.[key];
   if (!estimate) return NOTHING;
   const { units } = METRICS[key];
   const ratio = ratios[key];
@@ -451,7 +457,7 @@ function method() {
       ["Cores", settings.pinned ? "server and generator each have one of their own" : "not pinned"],
       ["Server stopped", settings.freeze_s ? `${settings.freeze_s} s in the middle of each round` : null],
       ["Seed", String(settings.seed)],
-      ...report.targets.map((/** @type {any} */ { name, server, server_args = [], templates }) => [`Target ${name}`, `${[server, ...server_args].filter(Boolean).join(" ")} ${Object.values(templates)[0] ?? ""}`]),
+      ...report.targets.map((/** @type {any} */ { name, server, server_args = [], templates }) => [`Target ${name}`, make("span", [server, ...server_args].filter(Boolean).join(" "), make("ul.plain", ...Object.entries(templates).map(([what, path]) => make("li", `${what}: ${path}`))))]),
     ]),
     details("Every round", roundsTable()),
     details("Order of each round", table([["round", "in this order"], ...settings.order.map((/** @type {string[]} */ ids, /** @type {number} */ at) => [String(at + 1), ids.join(", ")])])),

@@ -28,6 +28,20 @@ pub struct Cell {
     /// What the valid rounds say together. Absent if none is valid. Computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
+    /// If none is valid: what all rounds say together. It counts for nothing, and is there to be looked at. Computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubtful: Option<Summary>,
+}
+
+impl Cell {
+    /// What is known of the cell, whether it counts or not.
+    #[must_use]
+    pub const fn known(&self) -> Option<&Summary> {
+        match &self.summary {
+            Some(summary) => Some(summary),
+            None => self.doubtful.as_ref(),
+        }
+    }
 }
 
 /// One measurement of a cell.
@@ -194,7 +208,7 @@ pub struct ServerCost {
 pub struct MemoryUse {
     /// What was read.
     pub kind: MemoryKind,
-    /// Before the first subscriber connected.
+    /// Before the subscribers connected, when a few of another channel were there already.
     pub without_bytes: u64,
     /// When all were connected.
     pub with_bytes: u64,

@@ -51,7 +51,10 @@ pub fn summaries(report: &Report) -> Check {
     let mut check = Check::that("summaries are those of the valid rounds, merged");
     for cell in &report.cells {
         let mut faults = Vec::new();
-        differences("summary", &cell.summary, &Summary::of(cell), &mut faults);
+        let mut anew = cell.clone();
+        anew.summarize();
+        differences("summary", &cell.summary, &anew.summary, &mut faults);
+        differences("doubtful", &cell.doubtful, &anew.doubtful, &mut faults);
         check.faults.extend(faults.into_iter().map(|fault| format!("{}: {fault}", cell.id)));
     }
     check
