@@ -58,6 +58,7 @@ fn show(results: &std::path::Path) -> Result<()> {
 /// Puts the tables where they are read.
 fn write(results: &std::path::Path) -> Result<()> {
     let record = Record::load(results)?;
+    record.save(results)?;
     std::fs::write(results.with_extension("md"), table::render(&record)?)?;
     let readme = std::fs::read_to_string(digest::README)?;
     std::fs::write(digest::README, digest::put_into(&readme, &digest::render(&record)?)?)?;

@@ -26,6 +26,8 @@ pub struct Record {
     /// When the last sample was taken; `None` if some are missing.
     pub finished: Option<String>,
     pub contenders: Vec<Participant>,
+    /// Computed from the samples, whenever they are read.
+    #[serde(skip_deserializing)]
     pub summary: Vec<Row>,
     #[serde(skip_serializing)]
     pub samples: Vec<Entry>,
@@ -134,9 +136,12 @@ impl Record {
     /// Reads a file of results.
     pub fn load(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let record: Self = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        let mut record: Self = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
         if record.schema != SCHEMA {
             return Err(format!("{} has the format {}, not {SCHEMA}", path.display(), record.schema).into());
+        }
+        if record.finished.is_some() {
+            record.summary = summary::rows(&record.samples);
         }
         Ok(record)
     }

@@ -125,7 +125,8 @@ fn figures(quantity: Quantity, in_cell: &[&Entry], contender: &str) -> Option<Fi
         .filter(|&other| other != contender && (other == LIMIT || contender == DIRECT || contender == STREAMING));
     let ratio_to = compared.filter_map(|other| {
         let theirs = by_pair(quantity, in_cell, other);
-        let ratios = own.iter().filter_map(|(pair, value)| Some(value / theirs.get(pair)?));
+        // What costs nothing is no measure: the limit holds no memory for a connection.
+        let ratios = own.iter().filter_map(|(pair, value)| Some(value / theirs.get(pair)?).filter(|it| it.is_finite()));
         Some((other.to_owned(), Summary::of(ratios)?))
     });
     Some(Figures { value: Summary::of(own.values().copied())?, ratio_to: ratio_to.collect() })

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::bench::{
     findings,
-    report::{Cell, Distribution, Figures, Report, Round, Summary},
+    report::{Cell, Distribution, Figures, Report, Round},
 };
 
 use super::Check;
