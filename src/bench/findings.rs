@@ -69,7 +69,7 @@ fn completeness(report: &Report) -> Finding {
     .map(|(count, fault)| format!("{} {fault}", words::count(count)))
     .collect();
     let text = if n == 0 {
-        "No valid round has delivered anything.".to_owned()
+        "No round counts in which anything was delivered.".to_owned()
     } else if faults.is_empty() {
         format!("Nothing was lost, repeated, reordered or damaged in {} deliveries.", words::count(n))
     } else {

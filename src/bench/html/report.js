@@ -60,9 +60,11 @@ function tiles() {
   return make(
     "ul.tiles",
     tile(count(sum("n")), "deliveries"),
-    tile(isClean ? "none" : faults.map(count).join(" / "), "lost / repeated / reordered", isClean ? "tile.sound" : "tile.bad"),
+    counted.length === 0
+      ? tile(NOTHING, "lost / repeated / reordered")
+      : tile(isClean ? "none" : faults.map(count).join(" / "), "lost / repeated / reordered", isClean ? "tile.sound" : "tile.bad"),
     tile(`${counted.length} of ${rounds.length}`, "rounds count", counted.length === rounds.length ? "tile.sound" : "tile.bad"),
-    tile(coverage > 0 ? `${Math.round(coverage * 100)} %` : NOTHING, coverage > 0 ? `each interval, over ${most} rounds` : "one round has no interval"),
+    tile(coverage > 0 ? `${Math.round(coverage * 100)} %` : NOTHING, coverage > 0 ? `each interval, over ${most} rounds` : "no interval over fewer than two rounds that count"),
     tile(settings.loop === "open" ? "open loop" : "closed loop", settings.loop === "open" ? "latency from the planned time" : "hides what waits", settings.loop === "open" ? "tile" : "tile.bad"),
   );
 }
