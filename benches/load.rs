@@ -10,11 +10,14 @@
 use std::{error::Error, ops::ControlFlow, path::Path, time::Duration};
 
 use clap::Parser;
-use fallcast::bench::{
-    load::{Crowd, Pace, Phase, Tally, Transport},
-    server::{Cores, CpuTime, OwnServer, settle},
-    template::{Origin, Template, WayThere},
-    validity::cpu_share,
+use fallcast::{
+    bench::{
+        load::{Crowd, Pace, Phase, Tally, Transport},
+        server::{Cores, CpuTime, OwnServer, settle},
+        template::{Template, WayThere},
+        validity::cpu_share,
+    },
+    origin::Origin,
 };
 
 /// Measures the load generator.

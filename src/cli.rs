@@ -1,8 +1,9 @@
-//! The command line: `fallcast serve`, `fallcast publish`, `fallcast tail`, `fallcast bench`.
+//! The command line: `fallcast serve`, `fallcast publish`, `fallcast tail`, `fallcast bench`, `fallcast check`.
 
 mod argument;
 mod backoff;
 mod bench;
+mod check;
 mod error;
 mod ndjson;
 mod notice;
@@ -32,6 +33,7 @@ Examples:
   echo hello | fallcast publish chat        (or: curl -d hello http://localhost:8080/channels/chat)
   fallcast tail chat --after start          read a channel from its oldest message on
   fallcast bench                            compare the transports on this machine
+  fallcast check all --url http://localhost:3000            grade a server, in whatever language
 ";
 
 const SERVE_EXAMPLES: &str = "\
@@ -64,6 +66,8 @@ enum Command {
     Tail(tail::TailArgs),
     /// Compare transports on this machine, honestly.
     Bench(Box<bench::BenchArgs>),
+    /// Whether a server keeps what real-time servers should promise.
+    Check(Box<check::CheckArgs>),
 }
 
 #[derive(Args, Clone, Debug, Default)]
@@ -88,6 +92,7 @@ pub fn main() -> ExitCode {
         Some(Command::Publish(args)) => block_on(publish::run(args)).map_err(|error| error.to_string()),
         Some(Command::Tail(args)) => block_on(tail::run(args)).map_err(|error| error.to_string()),
         Some(Command::Bench(args)) => block_on(bench::run(*args)).map_err(|error| error.to_string()),
+        Some(Command::Check(args)) => return block_on(check::run(*args)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

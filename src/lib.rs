@@ -17,8 +17,10 @@ pub mod metrics;
 pub mod lab;
 
 pub mod bench;
+pub(crate) mod check;
 pub mod cli;
 pub mod config;
 pub mod demos;
+pub mod origin;
 pub mod server;
 pub mod site;

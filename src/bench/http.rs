@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::template::Origin;
+use crate::origin::Origin;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -27,9 +27,10 @@ use super::{
     },
     server::{Cores, CpuTime, OwnServer, Segments, ServerError, Sockets, kernel_memory, memory, settle},
     target::{Place, Target},
-    template::{Origin, TemplateError, WayThere},
+    template::{TemplateError, WayThere},
     validity,
 };
+use crate::origin::Origin;
 
 /// How long the phase is in which connections are cut.
 pub const RECOVERY: Duration = Duration::from_secs(1);

@@ -1,14 +1,11 @@
 //! What is measured: the own server, or one that runs already.
 
-use std::{
-    fs, io,
-    net::{SocketAddr, ToSocketAddrs as _},
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
 use thiserror::Error;
 
-use super::template::{Origin, Template, TemplateError};
+use super::template::{Template, TemplateError};
+use crate::origin::{BadOrigin, Origin};
 
 /// What is measured.
 #[derive(Clone, Debug)]
@@ -48,13 +45,8 @@ pub enum TargetError {
     )]
     Syntax(String),
     /// Its address cannot be used.
-    #[error("{url}: {reason}; an address looks like http://localhost:8082")]
-    Url {
-        /// What was given.
-        url: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error(transparent)]
+    Url(#[from] BadOrigin),
     /// Its file cannot be read.
     #[error("cannot read the template {path}: {source}")]
     File {
@@ -112,35 +104,6 @@ impl Target {
 fn read(path: &str) -> Result<Template, TargetError> {
     let text = fs::read_to_string(path).map_err(|source| TargetError::File { path: path.to_owned(), source })?;
     Ok(Template::parse(path, &text)?)
-}
-
-impl Origin {
-    /// The origin in a URL, looked up.
-    ///
-    /// # Errors
-    /// It is no plain HTTP, or nobody knows the host.
-    pub fn of(url: &str) -> Result<Self, TargetError> {
-        let fault = |reason: String| TargetError::Url { url: url.to_owned(), reason };
-        let rest = match url.split_once("://") {
-            Some(("http", rest)) => rest,
-            Some(("https", _)) => {
-                return Err(fault("the benchmark speaks plain HTTP; measure without TLS".to_owned()));
-            }
-            _ => return Err(fault("it does not begin with http://".to_owned())),
-        };
-        let host = rest.trim_end_matches('/');
-        if host.is_empty() || host.contains(['/', '?', '#', '@']) {
-            return Err(fault("it has more or less than a host and a port; paths belong into the template".to_owned()));
-        }
-        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let with_port = if has_port { host.to_owned() } else { format!("{host}:80") };
-        let mut addresses = with_port.to_socket_addrs().map_err(|error| fault(error.to_string()))?;
-        // Many servers listen on 127.0.0.1 alone, and `localhost` may mean ::1 first.
-        let first = addresses.next();
-        let address = first.filter(SocketAddr::is_ipv4).or_else(|| addresses.find(SocketAddr::is_ipv4)).or(first);
-        let address = address.ok_or_else(|| fault("it has no address".to_owned()))?;
-        Ok(Self { address, host: host.to_owned() })
-    }
 }
 
 #[cfg(test)]

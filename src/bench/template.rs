@@ -3,12 +3,13 @@
 //! A template is a TOML file; those of some servers are built in. `{channel}` is the channel's name, `{after}` the cursor to
 //! go on from, `{data}` the message.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use thiserror::Error;
 
 use super::load::{Frame, Pattern, Publishing, Subscription, Transport, UPGRADE, Way, decode::CursorIn};
+use crate::origin::Origin;
 
 /// The templates that are built in, by name.
 const PROFILES: [(&str, &str); 3] = [
@@ -131,21 +132,6 @@ fn plain_text() -> String {
 
 fn data() -> String {
     DATA.to_owned()
-}
-
-/// Where a server is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// Its address, which was looked up once.
-    pub address: SocketAddr,
-    /// Host and port as requests name them.
-    pub host: String,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "http://{}", self.host)
-    }
 }
 
 impl Template {

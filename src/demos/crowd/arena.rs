@@ -6,11 +6,14 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::bench::{
-    load::{Crowd, LoadError, Publishing, Subscription, Tally, Transport, Way},
-    server::{Cores, CpuTime, OwnServer, ServerError, memory},
-    template::{Origin, Template, TemplateError, WayThere},
-    validity,
+use crate::{
+    bench::{
+        load::{Crowd, LoadError, Publishing, Subscription, Tally, Transport, Way},
+        server::{Cores, CpuTime, OwnServer, ServerError, memory},
+        template::{Template, TemplateError, WayThere},
+        validity,
+    },
+    origin::Origin,
 };
 
 use super::leash::Pull;

@@ -2,10 +2,13 @@
 
 use std::{ops::ControlFlow, time::Duration};
 
-use fallcast::bench::{
-    load::{Crowd, Cut, Pace, Phase, Tally, Transport},
-    target::Target,
-    template::{Origin, Template, WayThere},
+use fallcast::{
+    bench::{
+        load::{Crowd, Cut, Pace, Phase, Tally, Transport},
+        target::Target,
+        template::{Template, WayThere},
+    },
+    origin::Origin,
 };
 
 use crate::harness::TestServer;

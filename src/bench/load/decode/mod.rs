@@ -3,7 +3,7 @@
 //! A read gives any number of bytes, cut anywhere. What is complete is parsed where it lies in the read buffer; only the
 //! unit that a read cuts in two (a frame, an event, a line, an answer) is kept until the rest arrives.
 
-mod body;
+pub(crate) mod body;
 mod carry;
 mod event_stream;
 mod head;
