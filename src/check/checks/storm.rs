@@ -203,9 +203,11 @@ async fn begin(case: &Case<'_>, transport: Transport, channel: &Channel, cut: Cu
         Cut::HalfARequest => &bytes[..bytes.len() / 2],
         Cut::Silent => &[],
     };
-    line.send(said).await.map_err(|stop| {
-        Fault::violated(format!("{} while it was asked for a subscription", stop.says()), [line.number()])
-    })?;
+    if !said.is_empty() {
+        line.send(said).await.map_err(|stop| {
+            Fault::violated(format!("{} while it was asked for a subscription", stop.says()), [line.number()])
+        })?;
+    }
     Ok(line)
 }
 

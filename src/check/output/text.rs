@@ -63,6 +63,13 @@ pub fn write(report: &Report, paint: Paint, out: &mut impl Write) -> io::Result<
 }
 
 fn check(check: &CheckReport, paint: Paint, out: &mut impl Write) -> io::Result<()> {
+    // Where nothing of a check applies, one sentence is enough.
+    if let [first, _, ..] = &check.outcomes[..]
+        && let Verdict::Skipped { reason } = &first.verdict
+        && check.outcomes.iter().all(|outcome| is_same_line(&outcome.verdict, &first.verdict))
+    {
+        return writeln!(out, "{}\n", paint.paint(FAINT, &format!("{}: {}", check.name, visible(reason))));
+    }
     writeln!(out, "{} {}", paint.paint(BOLD, check.name), paint.paint(FAINT, &seconds(check.took)))?;
     for group in alike(&check.outcomes) {
         outcome(&group, paint, out)?;
@@ -200,6 +207,17 @@ resume 0.0 s
 2 passed, 1 failed, 1 skipped in 1.3 s: http://localhost:8080, profile fallcast, seed 1
 "
         );
+    }
+
+    #[test]
+    fn a_check_that_does_not_apply_is_one_line() {
+        let mut report = example::report();
+        let skipped = report.checks[1].outcomes.remove(1);
+        report.checks[1].outcomes = vec![skipped.clone(), skipped];
+        let mut bytes = Vec::new();
+        write(&report, Paint::Plain, &mut bytes).expect("memory can be written to");
+        let text = String::from_utf8(bytes).expect("text");
+        assert!(text.contains("\n\nresume: the profile names no cursor for it\n\n"), "{text}");
     }
 
     #[test]

@@ -18,6 +18,16 @@ pub struct Block {
     pub raw: Bytes,
 }
 
+impl Part {
+    /// Its bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        match self {
+            Self::Comment(raw) | Self::Block(Block { raw }) => raw,
+        }
+    }
+}
+
 /// What a block means (HTML §9.2.6).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meaning {

@@ -5,6 +5,7 @@ use std::{cell::Cell, time::Duration};
 use super::{CHAPTER, profile, stream::Stream};
 use crate::check::{
     case::Case,
+    checks::ask::has,
     publisher::Publisher,
     reader::After,
     trace::escape,
@@ -62,10 +63,16 @@ async fn message_alone(case: &Case<'_>) -> Proof {
         let says = format!("\"{}\" came, and no empty line behind it to end the event", escape(stream.rest()));
         return Err(stream.violated(says));
     }
-    publisher.publish(channel.message()).await?;
-    let was_late = stream.block_with(case, &name).await.is_ok();
-    let then = if was_late { "came only when another one followed it" } else { "did not come" };
-    Err(stream.violated(format!("the message {name} {then}")))
+    let another = channel.message();
+    publisher.publish(&another).await?;
+    let then = match stream.block_with(case, &another).await {
+        Ok((_, before)) if before.iter().any(|part| has(part.bytes(), &name)) => {
+            "came only when another one followed it"
+        }
+        Ok(_) => "did not come, though the next one did: a subscription must be there before the head of its stream is",
+        Err(_) => "did not come",
+    };
+    Err(stream.violated(format!("the message {name} {then}")).shown_on(publisher.lines()))
 }
 
 async fn beats(case: &Case<'_>) -> Proof {

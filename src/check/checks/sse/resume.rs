@@ -173,6 +173,5 @@ fn missing(stream: &Stream, stopped: &str, name: &str) -> Fault {
 
 /// Whether a part has this name, with what stands behind it in the messages of this file.
 fn has(part: &Part, name: &str) -> bool {
-    let (Part::Comment(raw) | Part::Block(Block { raw })) = part;
-    ask::has(raw, &format!("{name} of"))
+    ask::has(part.bytes(), &format!("{name} of"))
 }
