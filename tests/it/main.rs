@@ -4,6 +4,7 @@
 //! them; the other modules hold what is particular to one transport, one format or one kind of bad input.
 
 mod bench;
+mod check;
 mod check_command;
 mod command_line;
 mod contract;

@@ -9,7 +9,8 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const BINARY = process.env.FALLCAST_BIN || fileURLToPath(new URL("../../../target/debug/fallcast", import.meta.url));
+/** The program that is tested. */
+export const BINARY = process.env.FALLCAST_BIN || fileURLToPath(new URL("../../../target/debug/fallcast", import.meta.url));
 
 /** No test takes this long: it ends one that hangs. */
 export const HANG_GUARD = { timeout: 90_000 };
