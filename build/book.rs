@@ -13,13 +13,18 @@ use crate::directive;
 
 pub use mdbook_driver::errors::Error;
 
+/// What the book is made of. The exercises beside it are a package of their own, and change while somebody solves them.
+const PARTS: [&str; 4] = ["book.toml", "figures", "src", "theme"];
+
 /// Leaves the rendered book in `out/book`.
 ///
 /// Cargo runs a build script for more reasons than a change of the book, and a change of an included source concerns
 /// the book only where it touches the included region. So the book is rendered only if the fingerprint of all that it
 /// is made of differs from the one kept beside it.
 pub fn provide(project: &Path, out: &Path) -> Result<(), Error> {
-    println!("cargo::rerun-if-changed=book");
+    for part in PARTS {
+        println!("cargo::rerun-if-changed=book/{part}");
+    }
     let mut book = load(project)?;
     let chapters = expand_chapters(project, &mut book)?;
 
@@ -74,25 +79,25 @@ fn expand_chapter(
 /// One value for all that decides how the book looks: its files, its chapters with the included regions, and this program.
 fn fingerprint(folder: &Path, chapters: &[String]) -> Result<String, Error> {
     let mut hasher = DefaultHasher::new();
-    for file in files(folder)? {
-        fs::read(&file)?.hash(&mut hasher);
-        file.hash(&mut hasher);
+    for part in PARTS {
+        for file in files(&folder.join(part))? {
+            fs::read(&file)?.hash(&mut hasher);
+            file.hash(&mut hasher);
+        }
     }
     chapters.hash(&mut hasher);
     fs::metadata(env::current_exe()?)?.modified()?.hash(&mut hasher);
     Ok(format!("{:016x}", hasher.finish()))
 }
 
-/// All files below `folder`, in a fixed order.
-fn files(folder: &Path) -> Result<BTreeSet<PathBuf>, Error> {
+/// All files at or below `path`, in a fixed order.
+fn files(path: &Path) -> Result<BTreeSet<PathBuf>, Error> {
+    if !path.is_dir() {
+        return Ok(BTreeSet::from([path.to_owned()]));
+    }
     let mut found = BTreeSet::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(files(&path)?);
-        } else {
-            found.insert(path);
-        }
+    for entry in fs::read_dir(path)? {
+        found.extend(files(&entry?.path())?);
     }
     Ok(found)
 }

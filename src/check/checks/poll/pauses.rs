@@ -52,6 +52,8 @@ pub async fn run(case: &Case<'_>) {
 struct Story {
     published: Vec<String>,
     heard: Vec<(String, LineNumber)>,
+    /// The connection of the poll that was answered last.
+    last: Option<LineNumber>,
 }
 
 async fn pauses(case: &Case<'_>) -> Proof {
@@ -76,6 +78,7 @@ async fn pauses(case: &Case<'_>) -> Proof {
 async fn poll(polled: &Polled<'_, '_>, cursor: &After, story: &mut Story) -> Proof<After> {
     let told = polled.poll(cursor).await?;
     let next = told.next.clone();
+    story.last = Some(told.line);
     story.heard.extend(told.messages.into_iter().map(|message| (message, told.line)));
     // An answer without a position leaves the poller where it was.
     Ok(next.unwrap_or_else(|| cursor.clone()))
@@ -94,6 +97,7 @@ async fn poll_and_publish(
     story.published.push(polled.publish().await?);
     let told = polled.answer(&mut open).await?;
     let next = told.next.clone();
+    story.last = Some(told.line);
     story.heard.extend(told.messages.into_iter().map(|message| (message, told.line)));
     Ok(next.unwrap_or_else(|| cursor.clone()))
 }
@@ -107,7 +111,12 @@ async fn catch_up(polled: &mut Polled<'_, '_>, mut cursor: After, story: &mut St
         if story.heard.iter().any(|(message, _)| *message == last) {
             return Ok(());
         }
+        let before = story.heard.len();
         cursor = poll(polled, &cursor, story).await?;
+        // All is published, so whatever an empty answer leaves out will not come.
+        if story.heard.len() == before {
+            break;
+        }
     }
     Ok(())
 }
@@ -117,7 +126,11 @@ impl Story {
     fn judge(&self) -> Proof {
         let heard: Vec<String> = self.heard.iter().map(|(message, _)| message.clone()).collect();
         sequence::compare(&self.published, &heard).map_err(|difference| {
-            let lines: Vec<LineNumber> = difference.at.iter().map(|place| self.heard[*place].1).collect();
+            let mut lines: Vec<LineNumber> = difference.at.iter().map(|place| self.heard[*place].1).collect();
+            // Where nothing was heard at all, an answer shows it that holds nothing.
+            if lines.is_empty() {
+                lines.extend(self.last);
+            }
             let property = if difference.kind == Kind::Lost { &NOTHING_LOST } else { &NOTHING_TWICE };
             Fault::violated(difference.says, lines).of(property)
         })
@@ -149,7 +162,8 @@ mod tests {
 
     fn judge(published: &[&str], heard: &[&str]) -> Option<(&'static str, Vec<LineNumber>)> {
         let heard = heard.iter().zip(1..).map(|(message, line)| ((*message).to_owned(), line)).collect();
-        let story = Story { published: published.iter().map(|&message| message.to_owned()).collect(), heard };
+        let story =
+            Story { published: published.iter().map(|&message| message.to_owned()).collect(), heard, last: None };
         match story.judge() {
             Err(Fault::Violated(violation)) => violation.property.map(|property| (property.id, violation.lines)),
             _ => None,
