@@ -1,9 +1,11 @@
-//! The command line: `fallcast serve`, `fallcast publish`, `fallcast tail`, `fallcast bench`, `fallcast check`.
+//! The command line: `fallcast serve`, `fallcast publish`, `fallcast tail`, `fallcast bench`, `fallcast check`,
+//! `fallcast doctor`.
 
 mod argument;
 mod backoff;
 mod bench;
 mod check;
+mod doctor;
 mod error;
 mod ndjson;
 mod notice;
@@ -34,6 +36,7 @@ Examples:
   fallcast tail chat --after start          read a channel from its oldest message on
   fallcast bench                            compare the transports on this machine
   fallcast check all --url http://localhost:3000            grade a server, in whatever language
+  fallcast doctor http://HOST:PORT          what lies between here and there, and which transport to use
 ";
 
 const SERVE_EXAMPLES: &str = "\
@@ -68,6 +71,8 @@ enum Command {
     Bench(Box<bench::BenchArgs>),
     /// Whether a server keeps what real-time servers should promise.
     Check(Box<check::CheckArgs>),
+    /// Find out what lies between here and a server, and which transport to use.
+    Doctor(Box<doctor::DoctorArgs>),
 }
 
 #[derive(Args, Clone, Debug, Default)]
@@ -93,6 +98,7 @@ pub fn main() -> ExitCode {
         Some(Command::Tail(args)) => block_on(tail::run(args)).map_err(|error| error.to_string()),
         Some(Command::Bench(args)) => block_on(bench::run(*args)).map_err(|error| error.to_string()),
         Some(Command::Check(args)) => return block_on(check::run(*args)),
+        Some(Command::Doctor(args)) => return block_on(doctor::run(*args)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -21,6 +21,8 @@ pub(crate) mod check;
 pub mod cli;
 pub mod config;
 pub mod demos;
+pub mod doctor;
+pub mod examination;
 pub mod origin;
 pub mod server;
 pub mod site;

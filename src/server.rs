@@ -25,6 +25,7 @@ use crate::{
     config::Config,
     delivery::{Exit, Pace, Rings},
     demos::{self, Demos},
+    examination::Examination,
     guard::{self, BadOrigin, Connections, Guard, Origins, Rates},
     lab::Desk,
     metrics::Metrics,
@@ -33,6 +34,7 @@ use crate::{
 };
 
 pub use accept::{Handle, InnerDoor, Peer};
+pub use announce::lan_addresses;
 pub use listen::Listeners;
 
 use accept::Reception;
@@ -119,6 +121,7 @@ fn start(
     inner_door: Option<&InnerDoor>,
 ) -> io::Result<Server> {
     let (app_state, demos) = (state.clone(), Demos::begin(config, state));
+    let examination = Examination::begin(config, state, announce::urls(listeners, tls), listeners.are_public());
     let app = move || {
         App::new()
             .app_data(web::Data::new(app_state.clone()))
@@ -127,6 +130,7 @@ fn start(
             .configure(transport::routes)
             .configure(crate::lab::routes)
             .configure(|app| demos.routes(app))
+            .configure(|app| examination.routes(app))
             .configure(site::routes)
             .default_service(web::to(transport::not_found))
     };

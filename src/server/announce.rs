@@ -22,7 +22,7 @@ pub fn print(config: &Config, listeners: &Listeners, lab: Option<&Lab>, tls: Opt
         format!("  lab: {scheme}://{host}:{} (the same server over a network that misbehaves on command)", lab.port())
     }));
     if listeners.are_public() {
-        let room: Vec<String> = reachable_hosts(listeners).iter().map(|host| url(host)).collect();
+        let room = urls(listeners, tls);
         lines.extend(room.iter().map(|url| format!("  from this network: {url}")));
         lines.extend(room.first().and_then(|url| qr_code(url)));
         lines.push(
@@ -60,6 +60,13 @@ fn in_url(address: IpAddr) -> String {
     }
 }
 
+/// The addresses by which others on the network reach the server.
+pub fn urls(listeners: &Listeners, tls: Option<&Identity>) -> Vec<String> {
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let port = listeners.addresses()[0].port();
+    reachable_hosts(listeners).iter().map(|host| format!("{scheme}://{host}:{port}")).collect()
+}
+
 /// The hosts by which others on the network reach the server, IPv4 first, for those are easier to type.
 fn reachable_hosts(listeners: &Listeners) -> Vec<String> {
     let listens_on = |address: IpAddr| {
@@ -75,6 +82,7 @@ fn reachable_hosts(listeners: &Listeners) -> Vec<String> {
 }
 
 /// This machine's addresses but for loopback and link-local ones, which need a zone and are no use in a URL.
+#[must_use]
 pub fn lan_addresses() -> Vec<IpAddr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let useful = |interface: &if_addrs::Interface| !interface.is_loopback() && !interface.is_link_local();

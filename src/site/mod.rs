@@ -40,6 +40,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
     // It must be known before the folder whose files it joins.
     plotly::routes(app);
     app.service(readable("/", landing_page))
+        .service(readable("/doctor", doctor_page))
         .service(readable("/site/{file:.*}", page_file))
         .service(readable("/client/{file:.*}", client_file))
         .service(readable("/demos", with_slash))
@@ -50,6 +51,10 @@ pub fn routes(app: &mut web::ServiceConfig) {
 
 async fn landing_page(request: HttpRequest) -> HttpResponse {
     page(&request, "index.html")
+}
+
+async fn doctor_page(request: HttpRequest) -> HttpResponse {
+    page(&request, "doctor.html")
 }
 
 /// The page that shows a channel live.

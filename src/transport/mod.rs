@@ -20,6 +20,7 @@ mod websocket;
 pub use cors::{add_headers, methods};
 pub use problem::Problem;
 pub use query::Query;
+pub use sse::endless;
 pub use state::{Settings, State};
 pub use unread::hang_up_on_unread;
 pub use websocket::{Arrived, Intake, Violation, check_handshake};

@@ -12,7 +12,9 @@ mod crowd;
 mod demos;
 #[cfg(target_os = "linux")]
 mod direct;
+mod doctor;
 mod events;
+mod examination;
 mod frames;
 mod handshake;
 mod harness;

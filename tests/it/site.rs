@@ -30,10 +30,10 @@ fn resolved(page: &str, reference: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_landing_page_and_the_page_of_a_channel_load_nothing_from_elsewhere() {
+async fn the_landing_page_the_doctor_and_the_page_of_a_channel_load_nothing_from_elsewhere() {
     let server = TestServer::spawn(&[]);
 
-    for target in ["/", "/channels/room"] {
+    for target in ["/", "/doctor", "/channels/room"] {
         let page = server.request(Request::get(target).header("Accept", "text/html")).await;
         assert_eq!(page.status(), 200, "{target}");
         assert!(page.header("Content-Type").is_some_and(|value| value.starts_with("text/html")), "{target}");

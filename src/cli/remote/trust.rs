@@ -61,7 +61,7 @@ impl TlsArgs {
     ///
     /// # Errors
     /// One of the options was given although there is no TLS.
-    pub(super) fn must_be_unused(&self) -> Result<(), BadTrust> {
+    pub(in crate::cli) fn must_be_unused(&self) -> Result<(), BadTrust> {
         let is_used = self.insecure || self.fingerprint.is_some() || self.ca.is_some();
         if is_used { Err(BadTrust::NotSecure) } else { Ok(()) }
     }
@@ -70,7 +70,7 @@ impl TlsArgs {
     ///
     /// # Errors
     /// The file of `--ca` cannot be used, or the system has no root certificates.
-    pub(super) fn client_config(&self) -> Result<Arc<ClientConfig>, BadTrust> {
+    pub(in crate::cli) fn client_config(&self) -> Result<Arc<ClientConfig>, BadTrust> {
         let provider = Arc::new(ring::default_provider());
         let verifier = self.verifier(&provider)?;
         let mut config = ClientConfig::builder_with_provider(provider)
