@@ -69,9 +69,14 @@ pub enum DoctorError {
     /// The TLS options cannot be followed.
     #[error(transparent)]
     Trust(#[from] BadTrust),
-    /// The server cannot be reached.
-    #[error("{0}; is it running, and is the address right?")]
-    Unreachable(#[from] Fault),
+    /// The server cannot be reached, or does not want to be.
+    #[error("{target} cannot be examined: {fault}")]
+    Unreachable {
+        /// The server.
+        target: Target,
+        /// Why.
+        fault: Fault,
+    },
     /// Standard output broke.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
@@ -107,7 +112,8 @@ async fn examine(args: &DoctorArgs) -> Result<Report, DoctorError> {
     let mut live = Live::new(args.quiet);
     let observations = Examiner::new(client, plan, &mut live).examine().await;
     live.finish();
-    let observations = observations?;
+    let unreachable = |fault| DoctorError::Unreachable { target: args.url.clone(), fault };
+    let observations = observations.map_err(unreachable)?;
     let report = Report::of(&observations);
     let text = if args.json {
         format!("{:#}\n", json!({ "doctor_report": 1, "report": report, "observations": observations }))

@@ -36,7 +36,7 @@ const BLOCK: usize = 16 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Fault {
     /// There is nobody at the address, or no way to it.
-    #[error("cannot connect to {0}: {1}")]
+    #[error("cannot connect to {0}: {1}; is it running, and is the address right?")]
     Unreachable(String, String),
     /// There is no TLS to be had.
     #[error(
@@ -53,8 +53,11 @@ pub enum Fault {
     /// Nothing came.
     #[error("nothing came for {0:.1?}")]
     Silence(Duration),
+    /// The server, or its lab, does not want to be asked, and says why.
+    #[error("the server refuses: {0}")]
+    Refused(String),
     /// What came is not HTTP/1.
-    #[error("the answer is not HTTP/1: {0}")]
+    #[error("the answer is none: {0}")]
     NotHttp(String),
 }
 
@@ -67,7 +70,7 @@ impl Fault {
             Self::Fin => End::Fin,
             Self::Reset => End::Reset,
             Self::Silence(_) => End::Silence,
-            Self::NotHttp(_) => End::Answered,
+            Self::Refused(_) | Self::NotHttp(_) => End::Answered,
         }
     }
 }

@@ -214,12 +214,19 @@ impl<'a, A: Audience> Examiner<'a, A> {
         let (began, mut how) = (Instant::now(), None);
         loop {
             let fault = match self.client.ask(&Request::get("/examination")).await {
-                Ok(answer) if answer.head.status == 503 => Fault::NotHttp("the status is 503".to_owned()),
+                // A proxy, or the server itself, says that it will be back.
+                Ok(answer) if matches!(answer.head.status, 502..=504) => {
+                    Fault::NotHttp(format!("the status is {}", answer.head.status))
+                }
                 Ok(answer) => {
                     self.note_outage(began, how);
-                    let is_offer = |document: &serde_json::Value| document["server"] == "fallcast";
-                    let document = answer.json().filter(is_offer);
-                    return Ok(document.and_then(|document| serde_json::from_value(document).ok()));
+                    let document = answer.json().unwrap_or_default();
+                    let is_problem = |kind: &str| kind.starts_with("urn:fallcast:problem:");
+                    if document["type"].as_str().is_some_and(is_problem) {
+                        return Err(Fault::Refused(document["detail"].as_str().unwrap_or_default().to_owned()));
+                    }
+                    let is_offer = document["server"] == "fallcast";
+                    return Ok(if is_offer { serde_json::from_value(document).ok() } else { None });
                 }
                 // Nobody is there, or nobody to be trusted, and waiting does not change that.
                 Err(fault @ (Fault::Unreachable(..) | Fault::Untrusted(..))) => return Err(fault),

@@ -266,6 +266,21 @@ async fn a_server_that_does_not_come_back_is_waited_for_only_so_long() {
 }
 
 #[tokio::test]
+async fn a_server_that_refuses_is_quoted() {
+    let server = TestServer::spawn(&[]);
+    let url = format!("{}/?link=of-no-lab", server.origin());
+
+    let ended = run(&["doctor", "--quiet", &url], b"").await;
+
+    assert_eq!(ended.code, Some(2), "{:?}", ended.notices);
+    assert!(
+        ended.notices.iter().any(|line| line.contains("the parameter `link` is unknown here")),
+        "{:?}",
+        ended.notices
+    );
+}
+
+#[tokio::test]
 async fn another_server_gets_a_clear_sentence_and_a_hint() {
     let other = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let url = format!("http://{}", other.local_addr().expect("it has an address"));
