@@ -1,4 +1,4 @@
-//! Through the presets of the lab that take transports away: on the transports that a client falls back to there, nothing is lost.
+//! Through the presets of the lab that take transports away: on those that a client falls back to, nothing is lost.
 
 use std::net::SocketAddr;
 
